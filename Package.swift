@@ -1,0 +1,90 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let language: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+]
+let shipped = language + [.strictMemorySafety()]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: shipped)
+}
+
+func tests(of name: String, _ more: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.target(name: name), "TestSupport"] + more,
+        resources: [.copy("Vectors")],
+        swiftSettings: language
+    )
+}
+
+let layers = [
+    "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus", "ControlAPI",
+]
+
+let package = Package(
+    name: "Apus",
+    platforms: [.macOS("26.0")],
+    products: layers.map { .library(name: $0, targets: [$0]) } + [.executable(name: "apus", targets: ["ApusCommand"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        .target(name: "MessagePack", swiftSettings: shipped + [.enableExperimentalFeature("Lifetimes")]),
+        layer("Runtime", []),
+        layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", "CZlib", crypto]),
+        layer("DHT", ["MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
+        layer("ICE", ["Runtime", crypto, nioCore, nioPosix, logging]),
+        layer("Identity", ["MessagePack", "Runtime", "Keys", "DHT"]),
+        layer("PeerLink", ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", nioCore, nioPosix, nioSSL, logging]),
+        layer("Git", ["Runtime", "CZlib", crypto]),
+        layer("Swarm", ["Runtime", "Keys", "Identity", "Git", grdb, logging]),
+        layer("SIP", ["Runtime"]),
+        layer(
+            "Apus",
+            ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb, logging, nioCore, nioPosix]
+        ),
+        layer("ControlAPI", ["Apus", nioCore, nioPosix, logging]),
+        .executableTarget(
+            name: "ApusCommand",
+            dependencies: ["Apus", "ControlAPI", argumentParser, logging],
+            swiftSettings: shipped
+        ),
+
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: language),
+    ] + ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus", "ControlAPI"].map { tests(of: $0) } + [
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["DHT", "ICE", "Runtime", "TestSupport"],
+            swiftSettings: language
+        ),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: ["Apus", "ControlAPI", "DHT", "Keys", "TestSupport"],
+            swiftSettings: language
+        ),
+    ]
+)

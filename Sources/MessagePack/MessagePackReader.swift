@@ -1,0 +1,318 @@
+/// A total reader of MessagePack objects over borrowed bytes.
+///
+/// Nothing is copied until a field is kept: lengths and positions are answered as ranges into ``bytes``. Every read either
+/// moves behind one object (or one container header) or throws and leaves the reader where it was.
+/// Source: MessagePack specification 2.x; `docs/protocol/dht.md` names the conventions of the DHT.
+public struct MessagePackReader: ~Escapable {
+    public let bytes: RawSpan
+    public private(set) var offset = 0
+    private let limits: MessagePackLimits
+    private var itemsLeft: Int
+
+    @_lifetime(copy bytes)
+    public init(_ bytes: RawSpan, limits: MessagePackLimits = .standard) {
+        self.bytes = bytes
+        self.limits = limits
+        itemsLeft = limits.items
+    }
+
+    public var isAtEnd: Bool { offset >= bytes.byteCount }
+
+    private var remaining: Int { bytes.byteCount - offset }
+
+    // MARK: Looking
+
+    /// The kind of the next object, without reading it.
+    public func peek() throws(MessagePackError) -> MessagePackKind {
+        guard remaining > 0 else { throw .truncated }
+        switch byte(at: offset) {
+        case 0x00...0x7F, 0xCC...0xCF, 0xD0...0xD3, 0xE0...0xFF: return .integer
+        case 0x80...0x8F, 0xDE, 0xDF: return .map
+        case 0x90...0x9F, 0xDC, 0xDD: return .array
+        case 0xA0...0xBF, 0xD9...0xDB: return .text
+        case 0xC0: return .null
+        case 0xC2, 0xC3: return .boolean
+        case 0xC4...0xC6: return .binary
+        case 0xCA, 0xCB: return .float
+        case 0xC7...0xC9, 0xD4...0xD8: return .extended
+        default: throw .reservedFormat
+        }
+    }
+
+    /// Whether the bytes at a range are the same as an ASCII text; for map keys without making a `String`.
+    public func text(at range: Range<Int>, equals text: StaticString) -> Bool {
+        guard range.count == text.utf8CodeUnitCount, range.upperBound <= bytes.byteCount else { return false }
+        return text.withUTF8Buffer { buffer in
+            for index in 0..<buffer.count where unsafe buffer[index] != byte(at: range.lowerBound + index) {
+                return false
+            }
+            return true
+        }
+    }
+
+    /// A copy of the bytes at a range.
+    public func copy(_ range: Range<Int>) -> [UInt8] {
+        let part = bytes.extracting(range)
+        return unsafe part.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+
+    // MARK: Scalars
+
+    public mutating func readNull() throws(MessagePackError) {
+        let kind = try peek()
+        guard kind == .null else { throw .unexpected(kind) }
+        try take(1)
+    }
+
+    public mutating func readBoolean() throws(MessagePackError) -> Bool {
+        let kind = try peek()
+        guard kind == .boolean else { throw .unexpected(kind) }
+        let value = byte(at: offset) == 0xC3
+        try take(1)
+        return value
+    }
+
+    /// An unsigned integer of any encoded width.
+    public mutating func readUInt64() throws(MessagePackError) -> UInt64 {
+        let (magnitude, isNegative) = try readInteger()
+        guard !isNegative else { throw .integerOutOfRange }
+        return magnitude
+    }
+
+    /// An unsigned integer that fits the wanted type.
+    public mutating func readUnsigned<T: FixedWidthInteger & UnsignedInteger>(
+        _ type: T.Type
+    ) throws(MessagePackError) -> T {
+        let start = self.offset
+        guard let value = T(exactly: try readUInt64()) else {
+            offset = start
+            throw .integerOutOfRange
+        }
+        return value
+    }
+
+    /// A signed integer of any encoded width.
+    public mutating func readInt64() throws(MessagePackError) -> Int64 {
+        let start = offset
+        let (bits, isNegative) = try readInteger()
+        if isNegative { return Int64(bitPattern: bits) }
+        guard let value = Int64(exactly: bits) else {
+            offset = start
+            throw .integerOutOfRange
+        }
+        return value
+    }
+
+    /// The value, or for a negative one its two's complement and `true`.
+    private mutating func readInteger() throws(MessagePackError) -> (UInt64, Bool) {
+        let kind = try peek()
+        guard kind == .integer else { throw .unexpected(kind) }
+        let format = byte(at: offset)
+        switch format {
+        case 0x00...0x7F:
+            try take(1)
+            return (UInt64(format), false)
+        case 0xE0...0xFF:
+            try take(1)
+            return (UInt64(bitPattern: Int64(Int8(bitPattern: format))), true)
+        case 0xCC...0xCF:
+            let width = 1 << Int(format - 0xCC)
+            guard remaining > width else { throw .truncated }
+            let value = bigEndian(at: offset + 1, width: width)
+            try take(1 + width)
+            return (value, false)
+        default:
+            let width = 1 << Int(format - 0xD0)
+            guard remaining > width else { throw .truncated }
+            let shift = UInt64(64 - 8 * width)
+            let value = Int64(bitPattern: bigEndian(at: offset + 1, width: width) << shift) >> Int64(shift)
+            try take(1 + width)
+            return (UInt64(bitPattern: value), value < 0)
+        }
+    }
+
+    // MARK: Text and bytes
+
+    /// Where the bytes of a text stand.
+    public mutating func readTextRange() throws(MessagePackError) -> Range<Int> {
+        let kind = try peek()
+        guard kind == .text else { throw .unexpected(kind) }
+        return try readBlob()
+    }
+
+    public mutating func readText() throws(MessagePackError) -> String {
+        let start = offset
+        let range = try readTextRange()
+        let part = bytes.extracting(range)
+        guard let text = unsafe part.withUnsafeBytes({ unsafe String(validating: $0, as: UTF8.self) }) else {
+            offset = start
+            throw .invalidText
+        }
+        return text
+    }
+
+    /// Where the bytes of a binary (or of a text, which older writers use for bytes) stand.
+    public mutating func readBinaryRange() throws(MessagePackError) -> Range<Int> {
+        let kind = try peek()
+        guard kind == .binary || kind == .text else { throw .unexpected(kind) }
+        return try readBlob()
+    }
+
+    public mutating func readBinary() throws(MessagePackError) -> [UInt8] {
+        copy(try readBinaryRange())
+    }
+
+    private mutating func readBlob() throws(MessagePackError) -> Range<Int> {
+        let format = byte(at: offset)
+        var header = 1
+        let length: Int
+        switch format {
+        case 0xA0...0xBF:
+            length = Int(format & 0x1F)
+        default:
+            let width = format < 0xD9 ? 1 << Int(format - 0xC4) : 1 << Int(format - 0xD9)
+            guard remaining > width else { throw .truncated }
+            length = Int(bigEndian(at: offset + 1, width: width))
+            header += width
+        }
+        guard length <= remaining - header else { throw .truncated }
+        let start = offset + header
+        try take(header + length)
+        return start..<start + length
+    }
+
+    // MARK: Containers
+
+    /// The number of elements that follow.
+    public mutating func readArrayHeader() throws(MessagePackError) -> Int {
+        let kind = try peek()
+        guard kind == .array else { throw .unexpected(kind) }
+        return try readContainer(fixed: 0x90, wide: 0xDC, bytesPerElement: 1)
+    }
+
+    /// The number of key and value pairs that follow.
+    public mutating func readMapHeader() throws(MessagePackError) -> Int {
+        let kind = try peek()
+        guard kind == .map else { throw .unexpected(kind) }
+        return try readContainer(fixed: 0x80, wide: 0xDE, bytesPerElement: 2)
+    }
+
+    private mutating func readContainer(
+        fixed: UInt8,
+        wide: UInt8,
+        bytesPerElement: Int
+    ) throws(MessagePackError) -> Int {
+        let format = byte(at: offset)
+        var header = 1
+        let count: Int
+        if format & 0xF0 == fixed {
+            count = Int(format & 0x0F)
+        } else {
+            let width = format == wide ? 2 : 4
+            guard remaining > width else { throw .truncated }
+            count = Int(bigEndian(at: offset + 1, width: width))
+            header += width
+        }
+        guard count <= (remaining - header) / bytesPerElement else { throw .truncated }
+        try take(header)
+        return count
+    }
+
+    // MARK: Skipping
+
+    /// Moves behind the next object, whatever it holds.
+    ///
+    /// - Returns: where the object stood.
+    @discardableResult
+    public mutating func skip() throws(MessagePackError) -> Range<Int> {
+        let start = offset
+        do throws(MessagePackError) {
+            var open: [Int] = []
+            repeat {
+                let children = try skipOne()
+                if let last = open.last { open[open.count - 1] = last - 1 }
+                if children > 0 {
+                    guard open.count < limits.depth else { throw MessagePackError.tooDeep }
+                    open.append(children)
+                }
+                while open.last == 0 { open.removeLast() }
+            } while !open.isEmpty
+        } catch {
+            offset = start
+            throw error
+        }
+        return start..<offset
+    }
+
+    /// Moves behind a scalar or a container header.
+    ///
+    /// - Returns: the number of objects inside.
+    private mutating func skipOne() throws(MessagePackError) -> Int {
+        switch try peek() {
+        case .null, .boolean: try take(1)
+        case .integer: _ = try readInteger()
+        case .float: try takeChecked(byte(at: offset) == 0xCA ? 5 : 9)
+        case .text, .binary: _ = try readBlob()
+        case .array: return try readArrayHeader()
+        case .map: return 2 * (try readMapHeader())
+        case .extended: _ = try readExtended()
+        }
+        return 0
+    }
+
+    /// The type and the place of an extension object.
+    public mutating func readExtended() throws(MessagePackError) -> (type: Int8, range: Range<Int>) {
+        let kind = try peek()
+        guard kind == .extended else { throw .unexpected(kind) }
+        let format = byte(at: offset)
+        var header = 2
+        let length: Int
+        if format >= 0xD4 {
+            length = 1 << Int(format - 0xD4)
+        } else {
+            let width = 1 << Int(format - 0xC7)
+            guard remaining > width else { throw .truncated }
+            length = Int(bigEndian(at: offset + 1, width: width))
+            header += width
+        }
+        guard remaining >= header, length <= remaining - header else { throw .truncated }
+        let type = Int8(bitPattern: byte(at: offset + header - 1))
+        let start = offset + header
+        try take(header + length)
+        return (type, start..<start + length)
+    }
+
+    /// A floating-point number of either width.
+    public mutating func readDouble() throws(MessagePackError) -> Double {
+        let kind = try peek()
+        guard kind == .float else { throw .unexpected(kind) }
+        let isSingle = byte(at: offset) == 0xCA
+        guard remaining >= (isSingle ? 5 : 9) else { throw .truncated }
+        let bits = bigEndian(at: offset + 1, width: isSingle ? 4 : 8)
+        try take(isSingle ? 5 : 9)
+        return isSingle ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))) : Double(bitPattern: bits)
+    }
+
+    // MARK: Bytes
+
+    private func byte(at index: Int) -> UInt8 {
+        unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)
+    }
+
+    private func bigEndian(at index: Int, width: Int) -> UInt64 {
+        var value: UInt64 = 0
+        for step in 0..<width { value = value << 8 | UInt64(byte(at: index + step)) }
+        return value
+    }
+
+    private mutating func takeChecked(_ count: Int) throws(MessagePackError) {
+        guard remaining >= count else { throw .truncated }
+        try take(count)
+    }
+
+    private mutating func take(_ count: Int) throws(MessagePackError) {
+        guard itemsLeft > 0 else { throw .tooManyItems }
+        itemsLeft -= 1
+        offset += count
+    }
+}

@@ -1,0 +1,111 @@
+/// Writes MessagePack in its canonical form: the shortest encoding of every integer and length.
+public struct MessagePackWriter: Sendable {
+    public private(set) var bytes: [UInt8] = []
+
+    public init(reservingCapacity capacity: Int = 0) {
+        bytes.reserveCapacity(capacity)
+    }
+
+    public mutating func writeNull() {
+        bytes.append(0xC0)
+    }
+
+    public mutating func write(_ value: Bool) {
+        bytes.append(value ? 0xC3 : 0xC2)
+    }
+
+    public mutating func write(_ value: UInt64) {
+        switch value {
+        case 0..<0x80: bytes.append(UInt8(value))
+        case 0x80...0xFF: writeFormat(0xCC, value, width: 1)
+        case 0x100...0xFFFF: writeFormat(0xCD, value, width: 2)
+        case 0x1_0000...0xFFFF_FFFF: writeFormat(0xCE, value, width: 4)
+        default: writeFormat(0xCF, value, width: 8)
+        }
+    }
+
+    public mutating func write(_ value: some UnsignedInteger & FixedWidthInteger) {
+        write(UInt64(value))
+    }
+
+    public mutating func write(_ value: Int64) {
+        let bits = UInt64(bitPattern: value)
+        switch value {
+        case 0...: write(UInt64(value))
+        case -32 ... -1: bytes.append(UInt8(truncatingIfNeeded: value))
+        case -0x80 ..< -32: writeFormat(0xD0, bits, width: 1)
+        case -0x8000 ..< -0x80: writeFormat(0xD1, bits, width: 2)
+        case -0x8000_0000 ..< -0x8000: writeFormat(0xD2, bits, width: 4)
+        default: writeFormat(0xD3, bits, width: 8)
+        }
+    }
+
+    public mutating func write(_ value: Double) {
+        writeFormat(0xCB, value.bitPattern, width: 8)
+    }
+
+    public mutating func write(_ text: String) {
+        let count = text.utf8.count
+        switch count {
+        case 0..<32: bytes.append(0xA0 | UInt8(count))
+        case 32...0xFF: writeFormat(0xD9, UInt64(count), width: 1)
+        case 0x100...0xFFFF: writeFormat(0xDA, UInt64(count), width: 2)
+        default: writeFormat(0xDB, UInt64(count), width: 4)
+        }
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    public mutating func write(binary: some Collection<UInt8>) {
+        writeBinaryHeader(count: binary.count)
+        bytes.append(contentsOf: binary)
+    }
+
+    public mutating func writeBinaryHeader(count: Int) {
+        switch count {
+        case 0..<0x100: writeFormat(0xC4, UInt64(count), width: 1)
+        case 0x100...0xFFFF: writeFormat(0xC5, UInt64(count), width: 2)
+        default: writeFormat(0xC6, UInt64(count), width: 4)
+        }
+    }
+
+    public mutating func writeArrayHeader(count: Int) {
+        writeContainer(count, fixed: 0x90, wide: 0xDC)
+    }
+
+    public mutating func writeMapHeader(count: Int) {
+        writeContainer(count, fixed: 0x80, wide: 0xDE)
+    }
+
+    public mutating func writeExtended(type: Int8, data: some Collection<UInt8>) {
+        switch data.count {
+        case 1, 2, 4, 8, 16: bytes.append(0xD4 + UInt8(data.count.trailingZeroBitCount))
+        case 0..<0x100: writeFormat(0xC7, UInt64(data.count), width: 1)
+        case 0x100...0xFFFF: writeFormat(0xC8, UInt64(data.count), width: 2)
+        default: writeFormat(0xC9, UInt64(data.count), width: 4)
+        }
+        bytes.append(UInt8(bitPattern: type))
+        bytes.append(contentsOf: data)
+    }
+
+    /// Appends bytes that are one or more whole MessagePack objects already.
+    public mutating func write(encoded: some Collection<UInt8>) {
+        bytes.append(contentsOf: encoded)
+    }
+
+    private mutating func writeContainer(_ count: Int, fixed: UInt8, wide: UInt8) {
+        switch count {
+        case 0..<16: bytes.append(fixed | UInt8(count))
+        case 16...0xFFFF: writeFormat(wide, UInt64(count), width: 2)
+        default: writeFormat(wide + 1, UInt64(count), width: 4)
+        }
+    }
+
+    private mutating func writeFormat(_ format: UInt8, _ value: UInt64, width: Int) {
+        bytes.append(format)
+        var shift = 8 * (width - 1)
+        while shift >= 0 {
+            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+            shift -= 8
+        }
+    }
+}
