@@ -25,6 +25,26 @@ extension Certificate {
         now: WallTime,
         randomness: inout Randomness
     ) throws(KeyError) -> Certificate {
+        try issue(
+            commonName: commonName,
+            for: key,
+            by: issuerCertificate,
+            signedWith: privateKey,
+            isAuthority: isAuthority,
+            now: now,
+            serial: serial(using: &randomness)
+        )
+    }
+
+    static func issue(
+        commonName: String,
+        for key: RSAPublicKey,
+        by issuerCertificate: Certificate?,
+        signedWith privateKey: RSAPrivateKey,
+        isAuthority: Bool,
+        now: WallTime,
+        serial: [UInt8]
+    ) throws(KeyError) -> Certificate {
         guard (1...64).contains(commonName.utf8.count), commonName.utf8.allSatisfy(isPrintable),
             privateKey.publicKey == issuerCertificate?.publicKey ?? key
         else { throw .invalidParameter }
@@ -34,7 +54,7 @@ extension Certificate {
         let version: [UInt8] = [DERReader.Tag.context(0), 3, DERReader.Tag.integer, 1, 2]
         let body = DERWriter.sequence(
             version,
-            DERWriter.element(DERReader.Tag.integer, serial(using: &randomness)),
+            DERWriter.element(DERReader.Tag.integer, serial),
             algorithm,
             (issuerCertificate?.subject ?? subject).der,
             DERWriter.sequence(
