@@ -51,6 +51,7 @@ extension ICEAgent {
         guard phase == .waiting, remote == nil else { return }
         remote = description
         phase = .checking
+        timers.insert(.outOfTime, at: now + limits.total)
         var known: Set<TransportAddress> = []
         let reachable = description.candidates.filter { isReachable($0) && known.insert($0.address).inserted }
         let sorted = reachable.enumerated().sorted {

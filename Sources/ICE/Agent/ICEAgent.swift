@@ -63,6 +63,7 @@ public struct ICEAgent: Sendable {
         case nominate
         case giveUp
         case firstBytes
+        case outOfTime
         case keepalive
         case closeOthers
     }
@@ -137,6 +138,7 @@ public struct ICEAgent: Sendable {
         case .nominate: nominateBest(now: now)
         case .giveUp: giveUpDue(now: now)
         case .firstBytes: if phase == .waiting || phase == .checking { fail(.peerSilent) }
+        case .outOfTime: if phase == .checking { fail(isNominated ? .peerSilent : .noValidPair) }
         case .keepalive: sendKeepalive(now: now)
         case .closeOthers: closeOthers()
         }
@@ -172,6 +174,8 @@ public struct ICELimits: Sendable {
     public var nominationDelay: Duration = .milliseconds(400)
     /// From nomination to the first application bytes.
     public var firstBytesWait: Duration = .seconds(40)
+    /// From the peer's description to the end of the negotiation, whatever the peer does.
+    public var total: Duration = .seconds(75)
     /// How long connections that were not selected stay open.
     public var linger: Duration = .seconds(3)
     public var keepalive: ClosedRange<Duration> = .seconds(20) ... .seconds(24)
