@@ -60,7 +60,7 @@ enum TestIdentities {
             now: now,
             randomness: &randomness
         )
-        return DeviceIdentity(chain: CertificateChain([leaf, middle, top]), key: device)
+        return try DeviceIdentity(chain: CertificateChain([leaf, middle, top]), key: device)
     }
 }
 
