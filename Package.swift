@@ -54,13 +54,13 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "MessagePack", swiftSettings: shipped + [.enableExperimentalFeature("Lifetimes")]),
-        layer("Runtime", []),
-        layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", "CZlib", crypto]),
+        layer("Runtime", ["CZlib"]),
+        layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", crypto]),
         layer("DHT", ["MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
         layer("ICE", ["Runtime", crypto, nioCore, nioPosix, logging]),
         layer("Identity", ["MessagePack", "Runtime", "Keys", "DHT"]),
         layer("PeerLink", ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", nioCore, nioPosix, nioSSL, logging]),
-        layer("Git", ["Runtime", "CZlib", crypto]),
+        layer("Git", ["Runtime", crypto]),
         layer("Swarm", ["Runtime", "Keys", "Identity", "Git", grdb, logging]),
         layer("SIP", ["Runtime"]),
         layer(
