@@ -73,10 +73,10 @@ let package = Package(
                 logging, nioCore, nioPosix,
             ]
         ),
-        layer("ControlAPI", ["Apus", nioCore, nioPosix, logging]),
+        layer("ControlAPI", ["Apus", "Runtime", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         .executableTarget(
             name: "ApusCommand",
-            dependencies: ["Apus", "ControlAPI", argumentParser, logging],
+            dependencies: ["Apus", "ControlAPI", "DHT", "Keys", argumentParser, logging, nioPosix],
             swiftSettings: shipped
         ),
 

@@ -59,8 +59,10 @@ public struct MessageSession: Sendable {
         case answered(Token, Outcome)
     }
 
-    /// How long a response may take (timer F of RFC 3261, 64 × T1).
-    public static let responseTimeout = Duration.seconds(32)
+    /// How long a response may take.
+    ///
+    /// Peers answer at once; the 32 s of RFC 3261 would only keep a dead connection in use.
+    public static let responseTimeout = Duration.seconds(10)
 
     private struct Pending: Sendable {
         var token: Token

@@ -138,8 +138,8 @@ struct Captured: Decodable {
     @Test func `a missing answer times out once`() {
         var sender = session()
         _ = sender.send(3, contentType: "text/plain", body: [], messageID: "1", date: date, now: now)
-        let early = sender.timer(now: now + .seconds(31))
-        let due = sender.timer(now: now + .seconds(32))
+        let early = sender.timer(now: now + .seconds(9))
+        let due = sender.timer(now: now + .seconds(10))
         let late = sender.timer(now: now + .seconds(90))
         #expect(early.isEmpty)
         #expect(due == [.answered(3, .timedOut)])
