@@ -116,6 +116,12 @@ public final class ApusPeer: Sendable {
         try await waitUntilDaemonIsGone(within: .seconds(10))
     }
 
+    /// SIGKILL for whichever daemon holds the data folder, also one that does not answer yet.
+    public func killAnyDaemon() async throws {
+        let inside = try await TestSupport.run(["ip", "netns", "pids", host.namespace]).orThrow()
+        for id in inside.lines.compactMap({ Int32($0) }) where isDaemon(id) { kill(id, SIGKILL) }
+    }
+
     /// Asks the daemon to end, and waits until it has.
     public func stopDaemon(within timeout: Duration = .seconds(30)) async throws {
         _ = try await run(["daemon", "stop"]).orThrow()
@@ -271,6 +277,11 @@ public final class ApusPeer: Sendable {
         return message
     }
 
+    /// The unread messages of the account, which are read afterwards.
+    public func unread() async throws -> [Message] {
+        try await objects(["inbox"]).compactMap { Message($0) }
+    }
+
     /// Every message of the account, read and unread.
     public func messages() async throws -> [Message] {
         try await objects(["inbox", "--all"]).compactMap { Message($0) }
@@ -321,6 +332,13 @@ extension ApusPeer.Message {
 private func isAlive(_ id: Int32) -> Bool {
     guard let status = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8) else { return false }
     return status.split(separator: ")").last?.split(separator: " ").first != "Z"
+}
+
+/// Whether a process is a daemon of ours, and not a command or a peer.
+private func isDaemon(_ id: Int32) -> Bool {
+    guard let line = try? String(contentsOfFile: "/proc/\(id)/cmdline", encoding: .utf8) else { return false }
+    let arguments = line.split(separator: "\0")
+    return arguments.first?.hasSuffix("apus") == true && arguments.contains("daemon") && arguments.contains("run")
 }
 
 /// The end of a log, for error messages.
