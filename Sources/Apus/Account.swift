@@ -211,5 +211,5 @@ public actor Account {
         try await database.pool.read(body)
     }
 
-    var signer: CommitSigner { CommitSigner(identity: identity, displayName: alias) }
+    var signer: CommitSigner { CommitSigner(chain: identity.chain, key: identity.key, displayName: alias) }
 }
