@@ -1,24 +1,23 @@
+public import Identity
 public import Keys
 
 import Git
 
 /// The device that writes commits, with the name that its account shows.
 public struct CommitSigner: Sendable {
-    /// Device certificate, account certificate, authority.
-    public let chain: CertificateChain
-    public let key: RSAPrivateKey
+    public let identity: DeviceIdentity
     /// The account's display name; may be empty.
     public let displayName: String
 
-    public init(chain: CertificateChain, key: RSAPrivateKey, displayName: String) {
-        self.chain = chain
-        self.key = key
+    public init(identity: DeviceIdentity, displayName: String) {
+        self.identity = identity
         self.displayName = displayName
     }
 
-    /// The id of the account: the short id of the key that issued the device's certificate.
-    public var account: InfoHash { chain.accountID ?? chain.leaf.publicKey.shortID }
-    public var device: LongID { chain.deviceID }
+    public var account: InfoHash { identity.accountID }
+    public var device: LongID { identity.deviceID }
+    var key: RSAPrivateKey { identity.key }
+    private var chain: CertificateChain { identity.chain }
 
     /// What goes into `devices/<device>.crt`.
     var deviceFile: [UInt8] { Self.text([chain.leaf]) }
