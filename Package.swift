@@ -54,8 +54,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "MessagePack", swiftSettings: shipped + [.enableExperimentalFeature("Lifetimes")]),
-        layer("Runtime", []),
-        layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", "CZlib", crypto]),
+        layer("Runtime", ["CZlib"]),
+        layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", crypto]),
         layer("DHT", ["MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
         layer("ICE", ["Runtime", crypto, nioCore, nioPosix, logging]),
         layer("Identity", ["MessagePack", "Runtime", "Keys", "DHT"]),
@@ -63,7 +63,7 @@ let package = Package(
             "PeerLink",
             ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", nioCore, nioPosix, nioSSL, logging]
         ),
-        layer("Git", ["Runtime", "CZlib", crypto]),
+        layer("Git", ["Runtime", crypto]),
         layer("Swarm", ["Runtime", "Keys", "Identity", "Git", grdb, logging]),
         layer("SIP", ["Runtime"]),
         layer(
@@ -73,16 +73,19 @@ let package = Package(
                 logging, nioCore, nioPosix,
             ]
         ),
-        layer("ControlAPI", ["Apus", nioCore, nioPosix, logging]),
+        layer("ControlAPI", ["Apus", "Runtime", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         .executableTarget(
             name: "ApusCommand",
-            dependencies: ["Apus", "ControlAPI", argumentParser, logging],
+            dependencies: ["Apus", "ControlAPI", "DHT", "Keys", argumentParser, logging, nioPosix],
             swiftSettings: shipped
         ),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: language),
     ]
-        + layers.map { tests(of: $0) } + [
+        + [
+            "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
+            "ControlAPI",
+        ].map { tests(of: $0) } + [
             .testTarget(
                 name: "SimulationTests",
                 dependencies: ["DHT", "ICE", "Runtime", "TestSupport"],

@@ -1,0 +1,301 @@
+import DHT
+import Foundation
+import GRDB
+import Git
+import Identity
+public import Keys
+import PeerLink
+import Runtime
+public import Swarm
+
+/// Messages: what is written here, and what comes from the devices of contacts.
+extension Account {
+    /// The longest text that one message may hold, in bytes.
+    public static let bodyLimit = 1024 * 1024
+
+    // MARK: What a person does
+
+    /// Stores a message in the conversation with a contact; when this returns, it will reach them.
+    public func send(_ body: String, to contact: ContactInfo) async throws -> MessageInfo {
+        guard !body.isEmpty else { throw ApusError(.messageEmpty, "There is nothing to send.") }
+        guard body.utf8.count <= Self.bodyLimit else {
+            throw ApusError(.messageTooLong, "A message may have at most \(Self.bodyLimit) bytes; send this as a file.")
+        }
+        guard let conversation = ConversationID(hex: contact.conversation) else {
+            throw ApusError(.conversationNotFound, "There is no conversation with \(contact.id).")
+        }
+        let signer = signer
+        let now = time.wallTime
+        let timeline = timeline
+        let author = identity.accountID.hex
+        let message = try await write { database -> MessageInfo? in
+            guard try Conversations.head(of: conversation, in: database) != nil else { return nil }
+            let commit = try Conversations.commitText(body, in: conversation, signer: signer, at: now, database: database)
+            let new = Timeline.NewMessage(
+                id: commit.id.hex,
+                conversation: conversation.hex,
+                contact: contact.id,
+                author: author,
+                body: body,
+                time: now,
+                state: .stored
+            )
+            try timeline.record(new, at: now, in: database)
+            return try Timeline.message(commit.id.hex, in: database)?.info
+        }
+        guard let message else {
+            throw ApusError(
+                .conversationNotReady,
+                "The conversation with \(contact.alias.isEmpty ? contact.id : contact.alias) is still being fetched. Try again when they are online."
+            )
+        }
+        await announceCommits(in: conversation, to: contact.id)
+        return message
+    }
+
+    /// The history of a conversation, newest first.
+    public func history(of conversation: ConversationID, limit: Int) async throws -> [HistoryEntry] {
+        try await read { database in
+            guard try Conversations.exists(conversation, in: database) else {
+                throw ApusError(.conversationNotFound, "There is no conversation \(conversation.hex).")
+            }
+            return try Conversations.history(of: conversation, limit: limit, in: database).map { commit in
+                HistoryEntry(
+                    id: commit.id.hex,
+                    parents: commit.parents.map(\.hex),
+                    type: commit.type,
+                    author: commit.author?.hex ?? "",
+                    time: commit.time.seconds,
+                    body: commit.body
+                )
+            }
+        }
+    }
+
+    /// Writes a conversation as a bare git repository.
+    public func export(_ conversation: ConversationID, to folder: String) async throws {
+        try await read { database in
+            guard try Conversations.exists(conversation, in: database) else {
+                throw ApusError(.conversationNotFound, "There is no conversation \(conversation.hex).")
+            }
+            try Conversations.export(conversation, to: folder, in: database)
+        }
+    }
+
+    // MARK: Messages for clients
+
+    public func unread(limit: Int = 1000) async throws -> [MessageInfo] {
+        try await read { database in try Timeline.unread(limit: limit, in: database).map(\.info) }
+    }
+
+    public func messages(conversation: String?, before: Int64 = .max, limit: Int = 100) async throws -> [MessageInfo] {
+        try await read { database in
+            try Timeline.latest(conversation: conversation, before: before, limit: limit, in: database).map(\.info)
+        }
+    }
+
+    public func markRead(_ messages: [String]) async throws {
+        try await database.pool.write { database in try Timeline.markRead(messages, in: database) }
+    }
+
+    /// Events after a sequence number, at most a thousand.
+    public func events(after sequence: Int64) async throws -> [EventInfo] {
+        try await read { database in try Timeline.events(after: sequence, limit: 1000, in: database) }
+    }
+
+    public func lastEvent() async throws -> Int64 {
+        try await read { database in try Timeline.lastEvent(in: database) }
+    }
+
+    /// Wake-ups after which there may be new events; ends when the account stops.
+    public nonisolated func eventSignals() async -> AsyncStream<Void> {
+        await hub.subscribe()
+    }
+
+    // MARK: Fetching
+
+    /// Asks the fetcher of a device and a conversation for another session.
+    func fetch(_ conversation: ConversationID, from chain: CertificateChain) {
+        let target = Schedule.Target(device: chain.deviceID, conversation: conversation)
+        if let fetcher = fetchers[target] {
+            fetcher.trigger()
+            return
+        }
+        let fetcher = Fetcher(conversation: conversation, device: chain, account: self, logger: logger)
+        fetchers[target] = fetcher
+        tasks.start { await fetcher.run() }
+        fetcher.trigger()
+    }
+
+    func openGitChannel(_ conversation: ConversationID, to device: CertificateChain) async throws -> PeerChannel {
+        guard let links else { throw ApusError(.network, "The account is not running.") }
+        let name = "git://\(device.deviceID.hex)/\(conversation.hex)"
+        return try await links.open(name, to: device, type: "application/im-gitmessage-id")
+    }
+
+    /// What a session as client needs to know.
+    func clientSession(_ conversation: ConversationID, device: CertificateChain) async throws -> FetchSession {
+        try await read { database in
+            try Conversations.fetchSession(of: conversation, from: device.deviceID, in: database)
+        }
+    }
+
+    /// Stores what a session brought: commits, place in the history, messages and events in one transaction.
+    func absorb(_ fetched: FetchedHistory, into conversation: ConversationID, from chain: CertificateChain) async throws {
+        let signer = signer
+        let now = time.wallTime
+        let timeline = timeline
+        let own = identity.accountID
+        guard let sender = chain.accountID else { return }
+        let outcome = try await write { database -> (wasCloned: Bool, ownCommits: Bool) in
+            guard let contact = try Self.contact(of: conversation, in: database) else { return (false, false) }
+            let isClone = try Conversations.head(of: conversation, in: database) == nil
+            let absorbed: Absorbed
+            do {
+                absorbed = try Conversations.absorb(
+                    fetched,
+                    into: conversation,
+                    from: chain.deviceID,
+                    signer: signer,
+                    at: now,
+                    in: database
+                )
+            } catch let refusal as RefusedHistory {
+                try timeline.append(
+                    .conversationRefused,
+                    contact: contact.id,
+                    conversation: conversation.hex,
+                    reason: refusal.description,
+                    at: now,
+                    in: database
+                )
+                return (false, false)
+            }
+            for commit in absorbed.newCommits where commit.type == "text/plain" {
+                guard commit.editTarget == nil, commit.reactTarget == nil, let author = commit.author else { continue }
+                let new = Timeline.NewMessage(
+                    id: commit.id.hex,
+                    conversation: conversation.hex,
+                    contact: contact.id,
+                    author: author.hex,
+                    body: commit.body,
+                    time: commit.time,
+                    state: author == own ? .sent : .received
+                )
+                try timeline.record(new, at: now, in: database)
+            }
+            var hasOwnCommits = absorbed.merge != nil
+            if isClone {
+                let joined = try Conversations.join(conversation, signer: signer, at: now, in: database)
+                hasOwnCommits = joined != nil
+                try Self.carryOver(to: conversation, contact: contact, signer: signer, at: now, in: database)
+                try timeline.append(
+                    .conversationReady,
+                    contact: contact.id,
+                    conversation: conversation.hex,
+                    at: now,
+                    in: database
+                )
+            }
+            if !contact.confirmed, absorbed.newCommits.contains(where: { $0.author?.hex == contact.id }) {
+                var contact = contact
+                contact.confirmed = true
+                try contact.update(database)
+                try timeline.append(.contactChanged, contact: contact.id, at: now, in: database)
+            }
+            return (isClone, hasOwnCommits)
+        }
+        if outcome.wasCloned { await announceCommits(in: conversation, to: sender.hex) }
+    }
+
+    /// Brings own messages of a conversation that was given up into the one that was kept.
+    private static func carryOver(
+        to conversation: ConversationID,
+        contact: ContactRow,
+        signer: CommitSigner,
+        at now: WallTime,
+        in database: Database
+    ) throws {
+        let stranded = try MessageRow.fetchAll(
+            database,
+            sql: "SELECT * FROM message WHERE contact = ? AND conversation <> ? AND state = 'stored' ORDER BY sequence",
+            arguments: [contact.id, conversation.hex]
+        )
+        for message in stranded {
+            let commit = try Conversations.commitText(
+                message.body,
+                in: conversation,
+                signer: signer,
+                at: now,
+                database: database
+            )
+            try database.execute(
+                sql: "UPDATE message SET id = ?, conversation = ? WHERE sequence = ?",
+                arguments: [commit.id.hex, conversation.hex, message.sequence]
+            )
+        }
+    }
+
+    static func contact(of conversation: ConversationID, in database: Database) throws -> ContactRow? {
+        try ContactRow.fetchOne(
+            database,
+            sql: "SELECT * FROM contact WHERE conversation = ? AND added > removed",
+            arguments: [conversation.hex]
+        )
+    }
+
+    // MARK: Serving
+
+    /// Serves the sessions of one incoming `git` channel until it ends.
+    func serveGit(_ channel: PeerChannel, conversation: ConversationID) async {
+        let device = channel.connection.chain.deviceID
+        var server = ServeSession(conversation: conversation)
+        do {
+            for try await bytes in channel.inbound {
+                var session = server
+                let (next, step) = try await read { database in
+                    let step = try session.receive(bytes, in: database)
+                    return (session, step)
+                }
+                server = next
+                for packet in step.writes { try await channel.write(packet) }
+                if let head = step.shown { await shown(head, of: conversation, to: device) }
+            }
+        } catch {
+            logger.debug("git channel failed", metadata: ["device": "\(device)", "reason": "\(error)"])
+        }
+        await channel.close()
+    }
+
+    /// A device has seen our history up to a commit.
+    private func shown(_ head: ObjectID, of conversation: ConversationID, to device: LongID) async {
+        let now = time.wallTime
+        let timeline = timeline
+        do {
+            let hasAll = try await write { database in
+                try Conversations.recordShown(head, of: conversation, to: device, in: database)
+                var reached: [String] = []
+                for message in try Timeline.unsent(conversation: conversation.hex, in: database) {
+                    guard let commit = ObjectID(hex: message.id),
+                        try Conversations.isAncestor(commit, of: head, in: conversation, database: database)
+                    else { continue }
+                    reached.append(message.id)
+                }
+                try timeline.markSent(reached, at: now, in: database)
+                try database.execute(
+                    sql: "UPDATE contact SET answerDue = 0 WHERE conversation = ?",
+                    arguments: [conversation.hex]
+                )
+                return try Conversations.head(of: conversation, in: database) == head
+            }
+            let target = Schedule.Target(device: device, conversation: conversation)
+            if hasAll {
+                schedule.fetched(target)
+            } else {
+                perform(schedule.commitsMissing(target, now: self.time.now))
+            }
+        } catch {
+            logger.error("a fetch could not be recorded", metadata: ["reason": "\(error)"])
+        }
+    }
+}
