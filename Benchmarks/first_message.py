@@ -21,6 +21,7 @@ import os
 import pathlib
 import platform
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -152,95 +153,115 @@ class Jami:
         self.lines.stop()
 
 
+class Control:
+    """A connection to the control socket: JSON-RPC 2.0, a line an object; events are stamped when they arrive."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.count, self.lines, self.changed = itertools.count(1), [], threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.socket.makefile("r", encoding="utf-8"):
+            with self.changed:
+                self.lines.append((time.monotonic(), json.loads(line)))
+                self.changed.notify_all()
+
+    first = Lines.first
+
+    def start(self, method, **parameters):
+        number = next(self.count)
+        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
+        self.socket.sendall((json.dumps(request) + "\n").encode())
+        return number
+
+    def call(self, method, **parameters):
+        number = self.start(method, **parameters)
+        answer = self.first(lambda line: line.get("id") == number, f"answer to {method}")[1]
+        if "error" in answer:
+            raise RuntimeError(answer["error"]["message"])
+        return answer["result"]
+
+    def close(self):
+        self.socket.close()
+
+
 class Apus:
     title = "Apus"
     binary = None
 
     def __init__(self, lab, host, bootstrap, folder):
-        self.folder = folder / host.name
+        self.folder, self.control, self.events = folder / host.name, None, None
         self.folder.mkdir()
-        self.prefix = lab.command(host, [self.binary])
-        self.options = ["--data", str(self.folder), "--bootstrap", bootstrap, "--json"]
-        self.follower = None
-        log = open(self.folder / "daemon.log", "ab")
-        run = [*self.prefix, "daemon", "run", *self.options]
-        self.daemon = subprocess.Popen(run, env={**PLAIN, "HOME": str(self.folder)}, stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=log)
-        self._until(lambda: self._try("status"), "the daemon answers")
-        self.pid = json.loads(self._run("status"))["daemon"]["pid"]
+        run = [self.binary, "daemon", "run", "--data", str(self.folder), "--bootstrap", bootstrap]
+        with open(self.folder / "daemon.log", "ab") as log:
+            self.daemon = lab.popen(host, run, env={**PLAIN, "HOME": str(self.folder)}, stdin=subprocess.DEVNULL,
+                                    stdout=log, stderr=log)
+        self._until(self._connect, "the daemon listens")
 
-    def _try(self, *args):
-        done = subprocess.run([*self.prefix, *args, *self.options], env={**PLAIN, "HOME": str(self.folder)},
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-        self.problem = done.stderr
-        return done.stdout if done.returncode == 0 else None
-
-    def _run(self, *args):
-        output = self._try(*args)
-        if output is None:
-            raise RuntimeError(f"apus {' '.join(args)}: {self.problem}")
-        return output
+    def _connect(self):
+        try:
+            self.control = Control(self.folder / "rpc.sock")
+        except OSError:
+            return False
+        return True
 
     def _until(self, ready, what, seconds=90):
         end = time.monotonic() + seconds
-        while True:
-            answer = ready()
-            if answer:
-                return answer
+        while not ready():
             if time.monotonic() > end:
                 raise RuntimeError(f"not within {seconds} s: {what}")
-            time.sleep(0.02)
-
-    def _account(self):
-        return next((a for a in json.loads(self._run("status"))["accounts"] if a.get("id") == self.id), {})
+            time.sleep(0.005)
 
     def _contact(self, other):
-        return next((c for c in json.loads(self._run("contact", "list"))["contacts"] if c["id"] == other.id), {})
+        return next((c for c in self.control.call("contact.list") if c["id"] == other.id), {})
 
     def new_account(self, alias):
         start = time.monotonic()
-        self.id = json.loads(self._run("account", "new", "--alias", alias, "--no-password"))["id"]
-
-        def announced():
-            account = self._account()
-            return account.get("state") == "online" and account.get("devices_announced", True)
-        self._until(announced, "online")
+        self.id = self.control.call("account.create", alias=alias)["id"]
+        self._until(lambda: self.control.call("account.list")[0]["state"] == "online", "online")
         taken = time.monotonic() - start
-        follow = [*self.prefix, "inbox", "--follow", *self.options]
-        self.follower = Lines(follow, self.folder / "follower.log")
+        self.events = Control(self.folder / "rpc.sock")
+        self.events.start("events.subscribe", since=0)
         return taken
 
     def invite(self, other):
-        self._run("contact", "add", other.id)
+        self.control.call("contact.add", id=other.id)
 
     def request_seen(self, other):
         self._until(lambda: self._contact(other).get("state") == "requested", "the request")
         return time.monotonic()
 
     def accept(self, other):
-        self._run("contact", "accept", other.id)
+        self.control.call("contact.accept", id=other.id)
 
     def joined(self, other):
         self._until(lambda: self._contact(other).get("state") == "ready", "ready")
         return time.monotonic()
 
     def send(self, other, text):
-        self._run("send", other.id, text)
+        self.control.call("message.send", to=other.id, body=text)
 
     def received(self, text):
-        return self.follower.first(lambda line: line.get("body") == text and line.get("direction") == "in", text)[0]
+        def fits(line):
+            message = line.get("params", {}).get("message") or {}
+            return message.get("body") == text and message.get("direction") == "in"
+        return self.events.first(fits, text)[0]
 
     def figures(self):
-        return process_figures(self.pid)
+        return process_figures(self.daemon.pid)
 
     def stop(self):
-        if self.follower:
-            self.follower.stop()
+        for connection in (self.control, self.events):
+            if connection:
+                connection.close()
         self.daemon.terminate()
         try:
             self.daemon.wait(15)
         except subprocess.TimeoutExpired:
             self.daemon.kill()
+            self.daemon.wait(10)
 
 
 def percentile(values, share):
