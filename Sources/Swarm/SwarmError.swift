@@ -1,0 +1,59 @@
+public import Git
+
+/// Why an operation on a conversation was not done; nothing has changed then, once the transaction is rolled back.
+public enum SwarmError: Error, Hashable, Sendable {
+    /// There is no such conversation here, or it has not been cloned yet.
+    case unknownConversation
+    /// A conversation of that name is already here.
+    case existingConversation
+    case unknownCommit(ObjectID)
+    /// The own account is neither a member nor, where that is enough, invited.
+    case notMember
+    /// The device has no file in the conversation yet, so that a merge of its own would be refused by everybody.
+    case deviceNotListed
+    /// Both sides changed the same file.
+    case mergeConflict(path: String)
+    /// What was fetched lacks objects that it needs, or holds malformed ones.
+    case incompleteHistory
+    /// What was fetched breaks the rules of conversations.
+    case refused(Refusal)
+    /// The text of a message is larger than ``Conversation/messageLimit``.
+    case messageTooLarge
+    case signingFailed
+}
+
+/// The rule that a received commit breaks, with the text that clients of the protocol know.
+///
+/// Source: conversations protocol, "Validation of received commits".
+public struct Refusal: Error, Hashable, Sendable {
+    public enum Rule: String, Hashable, Sendable {
+        case initialCommit = "Malformed initial commit"
+        case commit = "Malformed commit"
+        case emptyType = "Malformed commit (empty type)"
+        case vote = "Malformed vote"
+        case memberAdd = "Malformed add member commit"
+        case memberJoin = "Malformed join member commit"
+        case memberRemove = "Malformed remove member commit"
+        case memberBan = "Malformed ban member commit"
+        case member = "Malformed member commit"
+        case memberURI = "Invalid member URI"
+        case profile = "Malformed profile updates commit"
+        case edit = "Malformed edit commit"
+        case checkpoint = "Malformed checkpoint commit"
+        case documentMessage = "Message commit in document repository"
+        case merge = "Malformed merge commit"
+        case user = "Invalid user"
+        case signature = "Invalid signature"
+    }
+
+    public let commit: ObjectID
+    public let rule: Rule
+    /// What exactly is wrong, for logs.
+    public let detail: String
+
+    public init(commit: ObjectID, rule: Rule, detail: String) {
+        self.commit = commit
+        self.rule = rule
+        self.detail = detail
+    }
+}
