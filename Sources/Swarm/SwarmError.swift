@@ -11,21 +11,15 @@ public enum SwarmError: Error, Hashable, Sendable {
     case notMember
     /// The device has no file in the conversation yet, so that a merge of its own would be refused by everybody.
     case deviceNotListed
-    /// Both sides changed the same file.
-    case mergeConflict(path: String)
-    /// What was fetched lacks objects that it needs, or holds malformed ones.
-    case incompleteHistory
-    /// What was fetched breaks the rules of conversations.
-    case refused(Refusal)
-    /// The text of a message is larger than ``Conversation/messageLimit``.
+    /// The text of a message is larger than ``Conversations/messageLimit``.
     case messageTooLarge
     case signingFailed
 }
 
-/// The rule that a received commit breaks, with the text that clients of the protocol know.
+/// What was fetched is not taken in: the rule that a commit breaks, with the text that clients of the protocol know.
 ///
 /// Source: conversations protocol, "Validation of received commits".
-public struct Refusal: Error, Hashable, Sendable {
+public struct RefusedHistory: Error, Hashable, Sendable {
     public enum Rule: String, Hashable, Sendable {
         case initialCommit = "Malformed initial commit"
         case commit = "Malformed commit"
@@ -44,6 +38,12 @@ public struct Refusal: Error, Hashable, Sendable {
         case merge = "Malformed merge commit"
         case user = "Invalid user"
         case signature = "Invalid signature"
+        /// Objects are missing or malformed.
+        case incomplete = "Incomplete history"
+        /// Both sides changed the same file.
+        case conflict = "Conflicting changes"
+        /// The own account is neither member nor invited.
+        case membership = "Not a member"
     }
 
     public let commit: ObjectID
@@ -56,4 +56,8 @@ public struct Refusal: Error, Hashable, Sendable {
         self.rule = rule
         self.detail = detail
     }
+}
+
+extension RefusedHistory: CustomStringConvertible {
+    public var description: String { "\(rule.rawValue): \(detail) (\(commit))" }
 }

@@ -61,7 +61,7 @@ final class ConversationStore {
     func stageNode(_ commit: Commit) throws {
         var generation = 0
         for parent in commit.parents {
-            guard let node = try node(parent) else { throw SwarmError.incompleteHistory }
+            guard let node = try node(parent) else { throw GitError.missingObject(parent) }
             generation = max(generation, node.generation + 1)
         }
         stagedNodes[commit.id] = CommitNode(parents: commit.parents, generation: generation, time: commit.committer.seconds)
@@ -113,6 +113,14 @@ final class ConversationStore {
         return try Data.fetchOne(statement, arguments: [row, position]).flatMap { ObjectID($0) }
     }
 
+    /// The newest commits in linear order.
+    func newestCommits(_ limit: Int) throws -> [ObjectID] {
+        let statement = try database.cachedStatement(
+            sql: "SELECT id FROM swarmCommit WHERE conversation = ? ORDER BY position DESC LIMIT ?"
+        )
+        return try Data.fetchAll(statement, arguments: [row, limit]).compactMap { ObjectID($0) }
+    }
+
     func record(_ id: ObjectID) throws -> CommitRecord? {
         try records("id = ?", [id.data]).first
     }
@@ -150,7 +158,7 @@ final class ConversationStore {
         for (index, id) in moved.reversed().enumerated() { positions[id] = first + index }
         for judged in commits {
             guard let position = positions.removeValue(forKey: judged.commit.id) else {
-                throw SwarmError.incompleteHistory
+                throw GitError.missingObject(judged.commit.id)
             }
             try insertCommit(judged, position: position)
         }
@@ -180,7 +188,7 @@ final class ConversationStore {
 
     private func insertCommit(_ judged: JudgedCommit, position: Int) throws {
         let commit = judged.commit
-        guard let node = stagedNodes[commit.id] else { throw SwarmError.incompleteHistory }
+        guard let node = stagedNodes[commit.id] else { throw GitError.missingObject(commit.id) }
         let statement = try database.cachedStatement(
             sql: """
                 INSERT INTO swarmCommit
@@ -303,7 +311,7 @@ extension CommitRecord {
         parents = ObjectID.list(row[1])
         author = (row[2] as Data?).flatMap { InfoHash($0) }
         device = (row[3] as Data?).flatMap { LongID($0) }
-        time = row[4]
+        time = WallTime(seconds: row[4])
         type = row[5]
         fields = (try? CommitMessage(parsing: message))?.fields.compactMapValues(\.asText) ?? [:]
         position = row[7]

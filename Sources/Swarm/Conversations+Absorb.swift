@@ -15,32 +15,48 @@ public struct Absorbed: Hashable, Sendable {
     public let firstMovedPosition: Int?
 }
 
-extension Conversation {
-    /// Takes a fetched head into a conversation: validates what is new, stores it, and merges where both sides went on.
+extension Conversations {
+    /// Takes what was fetched into a conversation: validates what is new, stores it, and merges where both sides went on.
     ///
     /// - Parameters:
-    ///   - objects: what the pack held; only what the new commits need is stored.
-    ///   - head: the head that the other side showed.
+    ///   - fetched: the result of a session; of its objects only those are stored that the new commits need.
     ///   - device: the device it was fetched from.
-    /// - Throws: ``SwarmError``; nothing may be kept of the transaction then. The first fetch of a conversation is refused
-    ///   with ``SwarmError/notMember`` when the own account is neither member nor invited.
+    /// - Throws: ``RefusedHistory`` when it breaks a rule, ``SwarmError`` when it cannot be merged now. Nothing has changed
+    ///   then. The first fetch of a conversation is refused when the own account is neither member nor invited.
     public static func absorb(
-        _ database: Database,
-        _ objects: ObjectStore,
-        head: ObjectID,
+        _ fetched: FetchedHistory,
         into id: ConversationID,
         from device: LongID?,
         signer: CommitSigner,
-        at time: WallTime
+        at time: WallTime,
+        in database: Database
     ) throws -> Absorbed {
         let store = try ConversationStore(database, id)
-        if let device { try store.setPeerHead(of: device, fetched: head) }
         let local = store.headCommit
+        let head = fetched.head
         if let local, try store.containsCommit(head) {
+            if let device { try store.setPeerHead(of: device, fetched: head) }
             return Absorbed(newCommits: [], merge: nil, head: local, firstMovedPosition: nil)
         }
+        var absorbed: Absorbed?
+        try database.inSavepoint {
+            absorbed = try absorb(fetched, in: store, signer: signer, at: time)
+            if let device { try store.setPeerHead(of: device, fetched: head) }
+            return .commit
+        }
+        guard let absorbed else { throw SwarmError.unknownCommit(head) }
+        return absorbed
+    }
+
+    private static func absorb(
+        _ fetched: FetchedHistory,
+        in store: ConversationStore,
+        signer: CommitSigner,
+        at time: WallTime
+    ) throws -> Absorbed {
+        let (local, head) = (store.headCommit, fetched.head)
         do {
-            var absorption = try Absorption(store, objects, head: head)
+            var absorption = try Absorption(store, fetched.objects, head: head)
             try absorption.validate()
             let isForward = local.map { absorption.isChild(of: $0) } ?? true
             if local == nil { try absorption.requireMembership(of: signer.account) }
@@ -58,27 +74,30 @@ extension Conversation {
                 head: try store.requiredHead(),
                 firstMovedPosition: first
             )
-        } catch let refusal as Refusal {
-            throw SwarmError.refused(refusal)
-        } catch is GitError {
-            throw SwarmError.incompleteHistory
+        } catch GitError.mergeConflict(let path) {
+            throw RefusedHistory(commit: head, rule: .conflict, detail: path)
+        } catch let error as GitError {
+            throw RefusedHistory(commit: head, rule: .incomplete, detail: "\(error)")
         }
     }
 
-    /// Judges a head and everything new below it without storing anything.
+    /// Judges what was fetched without storing anything.
     ///
     /// - Returns: the refusal, or `nil` when all is well.
     public static func judge(
-        _ database: Database,
-        _ objects: ObjectStore,
-        head: ObjectID,
-        in id: ConversationID
-    ) throws -> Refusal? {
+        _ fetched: FetchedHistory,
+        in id: ConversationID,
+        database: Database
+    ) throws -> RefusedHistory? {
         do {
-            var absorption = try Absorption(try ConversationStore(database, id), objects, head: head)
+            var absorption = try Absorption(try ConversationStore(database, id), fetched.objects, head: fetched.head)
             try absorption.validate()
             return nil
-        } catch let refusal as Refusal { return refusal }
+        } catch let refusal as RefusedHistory {
+            return refusal
+        } catch let error as GitError {
+            return RefusedHistory(commit: fetched.head, rule: .incomplete, detail: "\(error)")
+        }
     }
 }
 
@@ -134,7 +153,7 @@ struct Absorption {
         let (store, ids) = (store, ids)
         var validator = CommitValidator(store: store) { try ids.contains($0) || store.containsCommit($0) }
         if store.headCommit == nil, !ids.contains(store.id.commit) {
-            throw Refusal(commit: head, rule: .initialCommit, detail: "history without the initial commit")
+            throw RefusedHistory(commit: head, rule: .initialCommit, detail: "history without the initial commit")
         }
         for commit in commits { judged.append(try validator.judge(commit)) }
     }
@@ -150,7 +169,7 @@ struct Absorption {
         where try store.entry(at: path.text, in: tree) != nil {
             return
         }
-        throw SwarmError.notMember
+        throw RefusedHistory(commit: head, rule: .membership, detail: "own account")
     }
 
     /// The new commits and all they need that is not stored yet.
@@ -186,12 +205,7 @@ enum Merging {
         at time: WallTime
     ) throws -> (record: CommitRecord, firstMoved: Int) {
         var objects = ObjectStore()
-        let tree: ObjectID
-        do {
-            tree = try mergedTree(local, remote, in: store, into: &objects, depth: 0)
-        } catch GitError.mergeConflict(let path) {
-            throw SwarmError.mergeConflict(path: path)
-        }
+        let tree = try mergedTree(local, remote, in: store, into: &objects, depth: 0)
         for path in [ConversationPath.device(signer.device)] where try store.entry(at: path.text, in: tree) == nil {
             throw SwarmError.deviceNotListed
         }
