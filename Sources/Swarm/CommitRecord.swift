@@ -1,6 +1,5 @@
 public import Git
 public import Keys
-public import Runtime
 
 /// A commit of a conversation as its readers see it.
 public struct CommitRecord: Hashable, Sendable {
@@ -9,8 +8,8 @@ public struct CommitRecord: Hashable, Sendable {
     /// The account whose device wrote it.
     public let author: InfoHash?
     public let device: LongID?
-    /// When it was written, in whole seconds, as the writer's clock said.
-    public let time: WallTime
+    /// Seconds since 1970, as the writer's clock said.
+    public let time: Int64
     /// ``MessageType/merge`` for merges.
     public let type: String
     /// The JSON members as text.
@@ -22,6 +21,6 @@ public struct CommitRecord: Hashable, Sendable {
     public var isMerge: Bool { parents.count > 1 }
     /// The message that this one edits, in whatever form that is said.
     public var editTarget: ObjectID? { fields["edit"].flatMap { ObjectID(hex: $0) } }
-    public var reactTarget: ObjectID? { fields["react-to"].flatMap { ObjectID(hex: $0) } }
+    public var reactionTarget: ObjectID? { fields["react-to"].flatMap { ObjectID(hex: $0) } }
     public var replyTarget: ObjectID? { fields["reply-to"].flatMap { ObjectID(hex: $0) } }
 }

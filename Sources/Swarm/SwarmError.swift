@@ -7,19 +7,21 @@ public enum SwarmError: Error, Hashable, Sendable {
     /// A conversation of that name is already here.
     case existingConversation
     case unknownCommit(ObjectID)
-    /// The own account is neither a member nor, where that is enough, invited.
+    /// The own account is not a member (or, for a join, not invited).
     case notMember
     /// The device has no file in the conversation yet, so that a merge of its own would be refused by everybody.
     case deviceNotListed
-    /// The text of a message is larger than ``Conversations/messageLimit``.
+    /// What was fetched breaks the rules of conversations.
+    case refused(Refusal)
+    /// The text of a message is larger than ``Conversation/messageLimit``.
     case messageTooLarge
     case signingFailed
 }
 
-/// What was fetched is not taken in: the rule that a commit breaks, with the text that clients of the protocol know.
+/// Why what was fetched is not taken in: the rule that a commit breaks, with the text that clients of the protocol know.
 ///
 /// Source: conversations protocol, "Validation of received commits".
-public struct RefusedHistory: Error, Hashable, Sendable {
+public struct Refusal: Error, Hashable, Sendable {
     public enum Rule: String, Hashable, Sendable {
         case initialCommit = "Malformed initial commit"
         case commit = "Malformed commit"
@@ -58,6 +60,6 @@ public struct RefusedHistory: Error, Hashable, Sendable {
     }
 }
 
-extension RefusedHistory: CustomStringConvertible {
+extension Refusal: CustomStringConvertible {
     public var description: String { "\(rule.rawValue): \(detail) (\(commit))" }
 }

@@ -113,14 +113,6 @@ final class ConversationStore {
         return try Data.fetchOne(statement, arguments: [row, position]).flatMap { ObjectID($0) }
     }
 
-    /// The newest commits in linear order.
-    func newestCommits(_ limit: Int) throws -> [ObjectID] {
-        let statement = try database.cachedStatement(
-            sql: "SELECT id FROM swarmCommit WHERE conversation = ? ORDER BY position DESC LIMIT ?"
-        )
-        return try Data.fetchAll(statement, arguments: [row, limit]).compactMap { ObjectID($0) }
-    }
-
     func record(_ id: ObjectID) throws -> CommitRecord? {
         try records("id = ?", [id.data]).first
     }
@@ -311,7 +303,7 @@ extension CommitRecord {
         parents = ObjectID.list(row[1])
         author = (row[2] as Data?).flatMap { InfoHash($0) }
         device = (row[3] as Data?).flatMap { LongID($0) }
-        time = WallTime(seconds: row[4])
+        time = row[4]
         type = row[5]
         fields = (try? CommitMessage(parsing: message))?.fields.compactMapValues(\.asText) ?? [:]
         position = row[7]

@@ -15,7 +15,6 @@ public enum SwarmSchema {
                         id BLOB NOT NULL UNIQUE,
                         head BLOB,
                         mode INTEGER,
-                        created INTEGER NOT NULL,
                         isLenient INTEGER NOT NULL DEFAULT 0
                     );
                     CREATE TABLE swarmObject (

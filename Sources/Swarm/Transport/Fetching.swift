@@ -2,70 +2,71 @@ public import GRDB
 public import Git
 public import Keys
 
-/// What a session with another device brought, for ``Conversations/absorb(_:into:from:signer:at:in:)``.
-public struct FetchedHistory: Sendable {
-    /// The head that the device showed.
-    public let head: ObjectID
-    /// What its pack held; nothing when the head was known.
-    public let objects: ObjectStore
-
-    public init(head: ObjectID, objects: ObjectStore) {
-        self.head = head
-        self.objects = objects
-    }
+/// What a session with another device brought.
+public enum Fetched: Sendable {
+    /// We have its head already.
+    case upToDate(head: ObjectID)
+    /// Objects for ``Conversation/absorb(_:_:head:into:from:signer:at:)``.
+    case objects(ObjectStore, head: ObjectID)
 }
 
 /// The fetching side of one session on a git channel.
 ///
-/// Made from a look into the database, it needs no other one. Source: conversations protocol, "Client duties".
-public struct FetchSession: Sendable {
-    /// What some bytes of the peer led to.
-    public struct Step: Sendable {
-        /// One write of the channel each, at most 65535 bytes.
-        public var writes: [[UInt8]] = []
-        /// The end of the session; write first, then use this. The channel is free for another session.
-        public var finished: FetchedHistory?
+/// Write ``request``, feed what arrives to ``receive(_:)`` and follow ``next(_:)``.
+/// ``Conversation/fetch(_:from:over:reading:write:)`` is that loop. Source: conversations protocol, "Client duties".
+public struct FetchingSession: Sendable {
+    public enum Action: Sendable {
+        /// Bytes for one write of the channel.
+        case write([UInt8])
+        case finished(Fetched)
+        case wait
     }
 
+    public let conversation: ConversationID
+    public let device: LongID
+    /// The first bytes of the session.
+    public var request: [UInt8] { client.request }
     private var client: UploadPackClient
-    private let haves: [ObjectID]
-    private let known: Set<ObjectID>
+    private var knownHead: ObjectID?
 
-    /// How many of our newest commits are recognised without a fetch.
-    static let knownLimit = 1024
-
-    init(_ store: ConversationStore, device: LongID) throws {
-        client = UploadPackClient(repository: store.id.hex, host: device.hex)
-        haves = try Self.haves(of: store, toward: device)
-        known = try Set(haves).union(store.newestCommits(Self.knownLimit))
-    }
-
-    /// The writes that open the session.
-    public func start() -> [[UInt8]] {
-        [client.request]
+    /// - Parameter device: the device that serves, which the channel's name holds too.
+    public init(_ conversation: ConversationID, from device: LongID) {
+        self.conversation = conversation
+        self.device = device
+        client = UploadPackClient(repository: conversation.hex, host: device.hex)
     }
 
     /// Takes bytes of the peer.
-    ///
-    /// - Throws: ``GitError`` when the peer breaks the protocol or its pack is broken or too large.
-    public mutating func receive(_ bytes: some Collection<UInt8>) throws -> Step {
+    public mutating func receive(_ bytes: some Collection<UInt8>) throws(GitError) {
         try client.receive(bytes)
-        var step = Step()
-        while true {
-            switch try client.next() {
-            case .wait: return step
-            case .write(let bytes): step.writes.append(bytes)
-            case .fetched(let head, let pack):
-                step.finished = FetchedHistory(head: head, objects: try PackReader.read(pack))
-                return step
-            case .advertised(let head) where known.contains(head):
-                step.writes.append(client.decline())
-                step.finished = FetchedHistory(head: head, objects: ObjectStore())
-                return step
-            case .advertised(let head):
-                step.writes.append(client.want(head, haves: haves))
-            }
+    }
+
+    /// The next step, after a short look into the database.
+    ///
+    /// - Throws: ``GitError`` when the peer breaks the protocol.
+    public mutating func next(_ database: Database) throws -> Action {
+        if let head = knownHead {
+            knownHead = nil
+            return .finished(.upToDate(head: head))
         }
+        switch try client.next() {
+        case .wait: return .wait
+        case .write(let bytes): return .write(bytes)
+        case .fetched(let head, let pack): return .finished(.objects(try PackReader.read(pack), head: head))
+        case .advertised(let head):
+            let store = try ConversationStore(database, conversation)
+            if try store.containsCommit(head) {
+                knownHead = head
+                return .write(client.decline())
+            }
+            return .write(client.want(head, haves: try Self.haves(of: store, toward: device)))
+        }
+    }
+
+    func stepped(_ database: Database) throws -> (session: FetchingSession, action: Action) {
+        var session = self
+        let action = try session.next(database)
+        return (session, action)
     }
 
     /// How many of our newest commits are named one by one.
@@ -87,35 +88,40 @@ public struct FetchSession: Sendable {
     }
 }
 
-extension Conversations {
-    /// A session that fetches from a device.
-    public static func fetchSession(
-        of id: ConversationID,
-        from device: LongID,
-        in database: Database
-    ) throws -> FetchSession {
-        try FetchSession(ConversationStore(database, id), device: device)
-    }
-
+extension Conversation {
     /// Fetches from a device over an open git channel: one session, after which the channel can be used again.
     ///
-    /// Deadlines are the caller's: it closes the channel of a peer that takes too long, which ends `inbound`.
+    /// No transaction is open while the peer is waited for. Deadlines are the caller's: it closes the channel of a peer that
+    /// takes too long, which ends `inbound`.
     ///
     /// - Parameters:
     ///   - inbound: what the peer writes, in any pieces.
     ///   - write: one write of the channel, at most 65535 bytes.
-    /// - Returns: what to absorb; `nil` when the channel ended early.
+    /// - Returns: what to give to ``absorb(_:_:head:into:from:signer:at:)``; `nil` when the channel ended early.
     public static func fetch<Inbound: AsyncIteratorProtocol>(
-        _ session: FetchSession,
+        _ id: ConversationID,
+        from device: LongID,
         over inbound: inout Inbound,
+        reading database: any DatabaseReader,
         write: ([UInt8]) async throws -> Void
-    ) async throws -> FetchedHistory? where Inbound.Element == [UInt8] {
-        var session = session
-        for bytes in session.start() { try await write(bytes) }
+    ) async throws -> Fetched? where Inbound.Element == [UInt8] {
+        var session = FetchingSession(id, from: device)
+        try await write(session.request)
         while let bytes = try await inbound.next(isolation: #isolation) {
-            let step = try session.receive(bytes)
-            for bytes in step.writes { try await write(bytes) }
-            if let fetched = step.finished { return fetched }
+            try session.receive(bytes)
+            while true {
+                let current = session
+                let (next, action) = try await database.read { try current.stepped($0) }
+                session = next
+                switch action {
+                case .write(let bytes):
+                    try await write(bytes)
+                    continue
+                case .finished(let fetched): return fetched
+                case .wait: break
+                }
+                break
+            }
         }
         return nil
     }

@@ -31,25 +31,25 @@ struct CommitValidator {
         var after: ObjectID { commit.tree }
         let changes: [TreeChange]
 
-        func refusal(_ rule: RefusedHistory.Rule, _ detail: String) -> RefusedHistory {
-            RefusedHistory(commit: commit.id, rule: rule, detail: detail)
+        func refusal(_ rule: Refusal.Rule, _ detail: String) -> Refusal {
+            Refusal(commit: commit.id, rule: rule, detail: detail)
         }
     }
 
     /// Judges one commit whose parents have been judged or are stored.
     ///
-    /// - Throws: ``RefusedHistory``.
+    /// - Throws: ``Refusal``.
     mutating func judge(_ commit: Commit) throws -> JudgedCommit {
         do {
             return try judgeParsed(commit)
         } catch let error as GitError {
-            throw RefusedHistory(commit: commit.id, rule: .commit, detail: "\(error)")
+            throw Refusal(commit: commit.id, rule: .commit, detail: "\(error)")
         }
     }
 
     private mutating func judgeParsed(_ commit: Commit) throws -> JudgedCommit {
-        func refusal(_ rule: RefusedHistory.Rule, _ detail: String) -> RefusedHistory {
-            RefusedHistory(commit: commit.id, rule: rule, detail: detail)
+        func refusal(_ rule: Refusal.Rule, _ detail: String) -> Refusal {
+            Refusal(commit: commit.id, rule: rule, detail: detail)
         }
         try checkTree(commit.tree, of: commit)
         guard commit.parents.count <= 2 || store.isLenient else { throw refusal(.merge, "more than two parents") }
@@ -91,16 +91,16 @@ struct CommitValidator {
         let message = try? CommitMessage(parsing: commit.message)
         guard let message, !message.type.isEmpty else {
             if store.isLenient, !commit.parents.isEmpty { return nil }
-            let rule = commit.parents.isEmpty ? RefusedHistory.Rule.initialCommit : .emptyType
-            throw RefusedHistory(commit: commit.id, rule: rule, detail: "no JSON object with a type")
+            let rule = commit.parents.isEmpty ? Refusal.Rule.initialCommit : .emptyType
+            throw Refusal(commit: commit.id, rule: rule, detail: "no JSON object with a type")
         }
         return message
     }
 
     /// The account and device whose signature is on a commit.
     private mutating func author(of commit: Commit, in tree: ObjectID) throws -> (user: InfoHash, device: LongID) {
-        func refusal(_ rule: RefusedHistory.Rule, _ detail: String) -> RefusedHistory {
-            RefusedHistory(commit: commit.id, rule: rule, detail: detail)
+        func refusal(_ rule: Refusal.Rule, _ detail: String) -> Refusal {
+            Refusal(commit: commit.id, rule: rule, detail: detail)
         }
         guard let device = LongID(lowerHex: commit.author.email) else { throw refusal(.user, "author is not a device") }
         let standing: CertificateFiles.Standing
@@ -135,7 +135,7 @@ struct CommitValidator {
                 } else if entry.isFile {
                     try checkBlob(entry.id)
                 } else {
-                    throw RefusedHistory(commit: commit.id, rule: .commit, detail: "mode of \(entry.text)")
+                    throw Refusal(commit: commit.id, rule: .commit, detail: "mode of \(entry.text)")
                 }
             }
             checkedTrees.insert(id)
@@ -157,7 +157,7 @@ struct CommitValidator {
             sides.append(Set(changes.map(\.path)))
         }
         guard sides.count == 2, sides[0].isDisjoint(with: sides[1]) else {
-            throw RefusedHistory(commit: commit.id, rule: .merge, detail: "file differs from both parents")
+            throw Refusal(commit: commit.id, rule: .merge, detail: "file differs from both parents")
         }
     }
 
@@ -203,7 +203,7 @@ struct CommitValidator {
         let message = try? CommitMessage(parsing: commit.message)
         guard let message, case .integer(let number) = message.fields["mode"],
             let mode = ConversationMode(rawValue: Int(clamping: number))
-        else { throw RefusedHistory(commit: commit.id, rule: .initialCommit, detail: "mode") }
+        else { throw Refusal(commit: commit.id, rule: .initialCommit, detail: "mode") }
         var members: [InfoHash] = []
         if let device = LongID(lowerHex: commit.author.email),
             let creator = try certificates.user(of: device, in: commit.tree, of: store)

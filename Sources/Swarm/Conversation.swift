@@ -1,7 +1,6 @@
 public import GRDB
 public import Git
 public import Keys
-public import Runtime
 
 import Foundation
 
@@ -10,30 +9,34 @@ import Foundation
 /// All run inside a transaction of the caller, who may so store a commit, its notification and its events together. An
 /// operation that throws leaves the transaction to be rolled back. The caller also sees to it that at most one fetch of a
 /// conversation is under way; commits made meanwhile are merged. Source: conversations protocol.
-public enum Conversations {
+public enum Conversation {
     /// The largest message text in bytes of JSON.
     public static let messageLimit = 1 << 20
 
     /// The names of all conversations here, also of those that are still to be cloned.
-    public static func all(in database: Database) throws -> [ConversationID] {
+    public static func all(_ database: Database) throws -> [ConversationID] {
         try Data.fetchAll(database, sql: "SELECT id FROM swarmConversation ORDER BY id")
             .compactMap { ObjectID($0).map { ConversationID($0) } }
     }
 
-    /// Whether a conversation is known, cloned or not.
-    public static func exists(_ id: ConversationID, in database: Database) throws -> Bool {
+    /// Whether the history of a conversation is here.
+    public static func isPresent(_ database: Database, _ id: ConversationID) throws -> Bool {
+        try exists(database, id) && ConversationStore(database, id).headCommit != nil
+    }
+
+    private static func exists(_ database: Database, _ id: ConversationID) throws -> Bool {
         let sql = "SELECT 1 FROM swarmConversation WHERE id = ?"
         return try Bool.fetchOne(database, sql: sql, arguments: [id.commit.data]) ?? false
     }
 
     /// Makes room for a conversation that will be cloned; harmless when it is here.
-    public static func prepareClone(of id: ConversationID, at time: WallTime, in database: Database) throws {
-        let sql = "INSERT OR IGNORE INTO swarmConversation (id, created) VALUES (?, ?)"
-        try database.execute(sql: sql, arguments: [id.commit.data, time.milliseconds])
+    public static func prepareClone(_ database: Database, _ id: ConversationID) throws {
+        let sql = "INSERT OR IGNORE INTO swarmConversation (id) VALUES (?)"
+        try database.execute(sql: sql, arguments: [id.commit.data])
     }
 
     /// Erases a conversation with its whole history.
-    public static func erase(_ id: ConversationID, in database: Database) throws {
+    public static func erase(_ database: Database, _ id: ConversationID) throws {
         for table in ["swarmObject", "swarmCommit", "swarmPeer"] {
             try database.execute(
                 sql: "DELETE FROM \(table) WHERE conversation = (SELECT row FROM swarmConversation WHERE id = ?)",
@@ -44,7 +47,7 @@ public enum Conversations {
     }
 
     /// Whether the content of received commits is judged by the rules of older peers; strict at first.
-    public static func setLenient(_ isLenient: Bool, for id: ConversationID, in database: Database) throws {
+    public static func setLenient(_ database: Database, _ id: ConversationID, _ isLenient: Bool) throws {
         let sql = "UPDATE swarmConversation SET isLenient = ? WHERE id = ?"
         try database.execute(sql: sql, arguments: [isLenient, id.commit.data])
     }
@@ -52,28 +55,27 @@ public enum Conversations {
     // MARK: Looking
 
     /// The newest commit; `nil` while the conversation is not cloned, or not known at all.
-    public static func head(of id: ConversationID, in database: Database) throws -> ObjectID? {
-        guard try exists(id, in: database) else { return nil }
+    public static func head(_ database: Database, _ id: ConversationID) throws -> ObjectID? {
+        guard try exists(database, id) else { return nil }
         return try ConversationStore(database, id).headCommit
     }
 
-    /// What the initial commit declares; `nil` while the conversation is not cloned.
-    public static func mode(of id: ConversationID, in database: Database) throws -> ConversationMode? {
+    public static func mode(_ database: Database, _ id: ConversationID) throws -> ConversationMode? {
         try ConversationStore(database, id).mode
     }
 
     /// Whether a commit is in the history.
-    public static func contains(_ commit: ObjectID, in id: ConversationID, database: Database) throws -> Bool {
-        guard try exists(id, in: database) else { return false }
+    public static func contains(_ database: Database, _ id: ConversationID, _ commit: ObjectID) throws -> Bool {
+        guard try exists(database, id) else { return false }
         return try ConversationStore(database, id).containsCommit(commit)
     }
 
     /// Whether a commit is in the history of another one, or is that one.
     public static func isAncestor(
+        _ database: Database,
+        _ id: ConversationID,
         _ commit: ObjectID,
-        of descendant: ObjectID,
-        in id: ConversationID,
-        database: Database
+        of descendant: ObjectID
     ) throws -> Bool {
         let store = try ConversationStore(database, id)
         guard try store.containsCommit(descendant) else { return false }
@@ -81,7 +83,7 @@ public enum Conversations {
     }
 
     /// All accounts that belong or belonged to the conversation.
-    public static func members(of id: ConversationID, in database: Database) throws -> [Member] {
+    public static func members(_ database: Database, _ id: ConversationID) throws -> [Member] {
         let store = try ConversationStore(database, id)
         guard let head = store.headCommit else { return [] }
         let root = try CommitValidator.facts(of: store)
@@ -90,29 +92,12 @@ public enum Conversations {
     }
 
     /// The role of one account; `nil` for a stranger.
-    public static func role(
-        of account: InfoHash,
-        in id: ConversationID,
-        database: Database
-    ) throws -> MemberRole? {
-        try members(of: id, in: database).first { $0.account == account }?.role
-    }
-
-    /// Whether an account may fetch the conversation.
-    public static func isMemberOrInvited(
-        _ account: InfoHash,
-        of id: ConversationID,
-        in database: Database
-    ) throws -> Bool {
-        guard try exists(id, in: database) else { return false }
-        switch try role(of: account, in: id, database: database) {
-        case .admin, .member, .invited: return true
-        case .banned, .left, nil: return false
-        }
+    public static func role(_ database: Database, _ id: ConversationID, of account: InfoHash) throws -> MemberRole? {
+        try members(database, id).first { $0.account == account }?.role
     }
 
     /// Whether a device was banned by itself.
-    public static func isBanned(device: LongID, in id: ConversationID, database: Database) throws -> Bool {
+    public static func isBanned(_ database: Database, _ id: ConversationID, device: LongID) throws -> Bool {
         let store = try ConversationStore(database, id)
         guard let head = store.headCommit else { return false }
         let path = ConversationPath.banned(.devices, target: device.hex)
@@ -120,11 +105,7 @@ public enum Conversations {
     }
 
     /// One commit.
-    public static func record(
-        of commit: ObjectID,
-        in id: ConversationID,
-        database: Database
-    ) throws -> CommitRecord? {
+    public static func record(_ database: Database, _ id: ConversationID, _ commit: ObjectID) throws -> CommitRecord? {
         try ConversationStore(database, id).record(commit)
     }
 
@@ -134,10 +115,10 @@ public enum Conversations {
     ///   - start: the newest commit to answer, inclusive; the head when `nil`.
     ///   - limit: the most commits to answer.
     public static func history(
-        of id: ConversationID,
+        _ database: Database,
+        _ id: ConversationID,
         from start: ObjectID? = nil,
-        limit: Int,
-        in database: Database
+        limit: Int
     ) throws -> [CommitRecord] {
         let store = try ConversationStore(database, id)
         guard let start = start ?? store.headCommit else { return [] }
@@ -145,27 +126,23 @@ public enum Conversations {
         return try store.records("position <= ?", [position], newestFirst: true, limit: max(0, limit))
     }
 
-    /// The commits from a place in the linear order on, oldest first.
+    /// The commits behind a place in the linear order, oldest first.
     public static func records(
-        of id: ConversationID,
-        fromPosition position: Int,
-        limit: Int,
-        in database: Database
+        _ database: Database,
+        _ id: ConversationID,
+        after position: Int,
+        limit: Int
     ) throws -> [CommitRecord] {
-        try ConversationStore(database, id).records("position >= ?", [position], limit: max(0, limit))
+        try ConversationStore(database, id).records("position > ?", [position], limit: max(0, limit))
     }
 
     /// Editions, reactions and replies that name a commit, oldest first.
-    public static func records(
-        naming commit: ObjectID,
-        in id: ConversationID,
-        database: Database
-    ) throws -> [CommitRecord] {
+    public static func records(_ database: Database, _ id: ConversationID, naming commit: ObjectID) throws -> [CommitRecord] {
         try ConversationStore(database, id).records("target = ?", [commit.data])
     }
 
     /// How many commits the history has.
-    public static func count(of id: ConversationID, in database: Database) throws -> Int {
+    public static func count(_ database: Database, _ id: ConversationID) throws -> Int {
         let store = try ConversationStore(database, id)
         guard let head = store.headCommit, let position = try store.position(of: head) else { return 0 }
         return position + 1
@@ -174,41 +151,31 @@ public enum Conversations {
     // MARK: Peers
 
     /// Remembers the head that a device was shown at the end of a session it brought to its end.
-    public static func recordShown(
-        _ head: ObjectID,
-        of id: ConversationID,
-        to device: LongID,
-        in database: Database
+    public static func setShown(
+        _ database: Database,
+        _ id: ConversationID,
+        head: ObjectID,
+        to device: LongID
     ) throws {
         try ConversationStore(database, id).setPeerHead(of: device, shown: head)
     }
 
-    /// The head that a device was shown last.
-    public static func shown(
-        of id: ConversationID,
-        to device: LongID,
-        in database: Database
-    ) throws -> ObjectID? {
-        try ConversationStore(database, id).peerHeads(of: device).shown
-    }
-
-    /// Whether a device has a commit, as far as we know: it was shown a head above it, or showed us one.
+    /// Whether a device was shown a head that holds a commit: then it needs no further notification of it.
     public static func hasSeen(
-        _ commit: ObjectID,
+        _ database: Database,
+        _ id: ConversationID,
         device: LongID,
-        in id: ConversationID,
-        database: Database
+        commit: ObjectID
     ) throws -> Bool {
         let store = try ConversationStore(database, id)
-        let heads = try store.peerHeads(of: device)
-        for head in [heads.shown, heads.fetched].compactMap({ $0 }) where try store.containsCommit(head) {
-            if try store.isAncestor(commit, of: head) { return true }
+        for head in [try store.peerHeads(of: device).shown, try store.peerHeads(of: device).fetched].compactMap({ $0 }) {
+            if try store.containsCommit(head), try store.isAncestor(commit, of: head) { return true }
         }
         return false
     }
 
     /// What every device was shown last.
-    public static func shownHeads(of id: ConversationID, in database: Database) throws -> [LongID: ObjectID] {
+    public static func shownHeads(_ database: Database, _ id: ConversationID) throws -> [LongID: ObjectID] {
         let pairs = try ConversationStore(database, id).peersShown()
         return Dictionary(pairs.map { ($0.device, $0.head) }) { _, last in last }
     }

@@ -3,13 +3,13 @@ public import Git
 public import Keys
 public import Runtime
 
-extension Conversations {
+extension Conversation {
     /// Starts a conversation with one other account, which is invited by it.
     public static func createOneToOne(
+        _ database: Database,
         with invited: InfoHash,
         signer: CommitSigner,
-        at time: WallTime,
-        in database: Database
+        at time: WallTime
     ) throws -> ConversationID {
         var objects = ObjectStore()
         var editor = TreeEditor()
@@ -26,7 +26,7 @@ extension Conversations {
             at: time
         )
         let id = ConversationID(commit.id)
-        try prepareClone(of: id, at: time, in: database)
+        try prepareClone(database, id)
         let store = try ConversationStore(database, id)
         guard store.headCommit == nil else { throw SwarmError.existingConversation }
         store.stage(objects)
@@ -39,26 +39,26 @@ extension Conversations {
     ///
     /// - Parameter target: the message it answers; must be known.
     public static func commitText(
-        _ body: String,
+        _ database: Database,
         in id: ConversationID,
+        body: String,
         replyTo target: ObjectID? = nil,
         signer: CommitSigner,
-        at time: WallTime,
-        database: Database
+        at time: WallTime
     ) throws -> CommitRecord {
-        if let target, try !contains(target, in: id, database: database) { throw SwarmError.unknownCommit(target) }
-        return try commit(.text(body, replyTo: target), in: id, signer: signer, at: time, database: database)
+        if let target, try !contains(database, id, target) { throw SwarmError.unknownCommit(target) }
+        return try commit(database, in: id, .text(body, replyTo: target), signer: signer, at: time)
     }
 
     /// Writes any message that changes no file of the conversation.
     ///
     /// The first commit of a device adds its certificate; certificates of ours that have expired are replaced.
     public static func commit(
-        _ message: CommitMessage,
+        _ database: Database,
         in id: ConversationID,
+        _ message: CommitMessage,
         signer: CommitSigner,
-        at time: WallTime,
-        database: Database
+        at time: WallTime
     ) throws -> CommitRecord {
         let store = try ConversationStore(database, id)
         var writer = try CommitWriter(store, signer: signer, at: time)
@@ -70,10 +70,10 @@ extension Conversations {
     ///
     /// - Returns: `nil` when the account is a member already.
     public static func join(
+        _ database: Database,
         _ id: ConversationID,
         signer: CommitSigner,
-        at time: WallTime,
-        in database: Database
+        at time: WallTime
     ) throws -> CommitRecord? {
         let store = try ConversationStore(database, id)
         var writer = try CommitWriter(store, signer: signer, at: time)
@@ -93,11 +93,11 @@ extension Conversations {
 
     /// Invites a further account; the device's certificate is added if this is its first commit.
     public static func invite(
+        _ database: Database,
         _ account: InfoHash,
         to id: ConversationID,
         signer: CommitSigner,
-        at time: WallTime,
-        in database: Database
+        at time: WallTime
     ) throws -> CommitRecord {
         let store = try ConversationStore(database, id)
         var writer = try CommitWriter(store, signer: signer, at: time)
@@ -154,7 +154,7 @@ struct CommitWriter {
 
     mutating func commit(_ message: CommitMessage) throws -> CommitRecord {
         let text = Array(message.json.utf8)
-        guard text.count <= Conversations.messageLimit else { throw SwarmError.messageTooLarge }
+        guard text.count <= Conversation.messageLimit else { throw SwarmError.messageTooLarge }
         var newObjects = objects
         let newTree = editor.isEmpty ? tree : try editor.apply(to: tree, from: store, into: &newObjects)
         let commit = try Self.sign(tree: newTree, parents: [parent], message: text, signer: signer, at: time)

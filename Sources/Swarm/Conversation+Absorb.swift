@@ -15,32 +15,32 @@ public struct Absorbed: Hashable, Sendable {
     public let firstMovedPosition: Int?
 }
 
-extension Conversations {
-    /// Takes what was fetched into a conversation: validates what is new, stores it, and merges where both sides went on.
+extension Conversation {
+    /// Takes a fetched head into a conversation: validates what is new, stores it, and merges where both sides went on.
     ///
     /// - Parameters:
-    ///   - fetched: the result of a session; of its objects only those are stored that the new commits need.
+    ///   - objects: what the pack held; only what the new commits need is stored.
+    ///   - head: the head that the other side showed.
     ///   - device: the device it was fetched from.
-    /// - Throws: ``RefusedHistory`` when it breaks a rule, ``SwarmError`` when it cannot be merged now. Nothing has changed
-    ///   then. The first fetch of a conversation is refused when the own account is neither member nor invited.
+    /// - Throws: ``SwarmError/refused(_:)`` when it breaks a rule, other errors when it cannot be merged now. Nothing has
+    ///   changed then. The first fetch is refused when the own account is neither member nor invited.
     public static func absorb(
-        _ fetched: FetchedHistory,
+        _ database: Database,
+        _ objects: ObjectStore,
+        head: ObjectID,
         into id: ConversationID,
         from device: LongID?,
         signer: CommitSigner,
-        at time: WallTime,
-        in database: Database
+        at time: WallTime
     ) throws -> Absorbed {
         let store = try ConversationStore(database, id)
-        let local = store.headCommit
-        let head = fetched.head
-        if let local, try store.containsCommit(head) {
+        if let local = store.headCommit, try store.containsCommit(head) {
             if let device { try store.setPeerHead(of: device, fetched: head) }
             return Absorbed(newCommits: [], merge: nil, head: local, firstMovedPosition: nil)
         }
         var absorbed: Absorbed?
         try database.inSavepoint {
-            absorbed = try absorb(fetched, in: store, signer: signer, at: time)
+            absorbed = try absorb(objects, head: head, in: store, signer: signer, at: time)
             if let device { try store.setPeerHead(of: device, fetched: head) }
             return .commit
         }
@@ -49,14 +49,15 @@ extension Conversations {
     }
 
     private static func absorb(
-        _ fetched: FetchedHistory,
+        _ objects: ObjectStore,
+        head: ObjectID,
         in store: ConversationStore,
         signer: CommitSigner,
         at time: WallTime
     ) throws -> Absorbed {
-        let (local, head) = (store.headCommit, fetched.head)
+        let local = store.headCommit
         do {
-            var absorption = try Absorption(store, fetched.objects, head: head)
+            var absorption = try Absorption(store, objects, head: head)
             try absorption.validate()
             let isForward = local.map { absorption.isChild(of: $0) } ?? true
             if local == nil { try absorption.requireMembership(of: signer.account) }
@@ -74,29 +75,32 @@ extension Conversations {
                 head: try store.requiredHead(),
                 firstMovedPosition: first
             )
+        } catch let refusal as Refusal {
+            throw SwarmError.refused(refusal)
         } catch GitError.mergeConflict(let path) {
-            throw RefusedHistory(commit: head, rule: .conflict, detail: path)
+            throw SwarmError.refused(Refusal(commit: head, rule: .conflict, detail: path))
         } catch let error as GitError {
-            throw RefusedHistory(commit: head, rule: .incomplete, detail: "\(error)")
+            throw SwarmError.refused(Refusal(commit: head, rule: .incomplete, detail: "\(error)"))
         }
     }
 
-    /// Judges what was fetched without storing anything.
+    /// Judges a head and everything new below it without storing anything.
     ///
     /// - Returns: the refusal, or `nil` when all is well.
     public static func judge(
-        _ fetched: FetchedHistory,
-        in id: ConversationID,
-        database: Database
-    ) throws -> RefusedHistory? {
+        _ database: Database,
+        _ objects: ObjectStore,
+        head: ObjectID,
+        in id: ConversationID
+    ) throws -> Refusal? {
         do {
-            var absorption = try Absorption(try ConversationStore(database, id), fetched.objects, head: fetched.head)
+            var absorption = try Absorption(try ConversationStore(database, id), objects, head: head)
             try absorption.validate()
             return nil
-        } catch let refusal as RefusedHistory {
+        } catch let refusal as Refusal {
             return refusal
         } catch let error as GitError {
-            return RefusedHistory(commit: fetched.head, rule: .incomplete, detail: "\(error)")
+            return Refusal(commit: head, rule: .incomplete, detail: "\(error)")
         }
     }
 }
@@ -153,7 +157,7 @@ struct Absorption {
         let (store, ids) = (store, ids)
         var validator = CommitValidator(store: store) { try ids.contains($0) || store.containsCommit($0) }
         if store.headCommit == nil, !ids.contains(store.id.commit) {
-            throw RefusedHistory(commit: head, rule: .initialCommit, detail: "history without the initial commit")
+            throw Refusal(commit: head, rule: .initialCommit, detail: "history without the initial commit")
         }
         for commit in commits { judged.append(try validator.judge(commit)) }
     }
@@ -169,7 +173,7 @@ struct Absorption {
         where try store.entry(at: path.text, in: tree) != nil {
             return
         }
-        throw RefusedHistory(commit: head, rule: .membership, detail: "own account")
+        throw Refusal(commit: head, rule: .membership, detail: "own account")
     }
 
     /// The new commits and all they need that is not stored yet.

@@ -3,12 +3,12 @@ public import GRDB
 import Foundation
 import Git
 
-extension Conversations {
+extension Conversation {
     /// Writes the whole history as a bare git repository with one pack; `git fsck --strict` finds nothing in it.
     ///
     /// - Parameter folder: is made; must not be there, or be empty.
     /// - Throws: what the file system throws.
-    public static func export(_ id: ConversationID, to folder: String, in database: Database) throws {
+    public static func export(_ database: Database, _ id: ConversationID, to folder: String) throws {
         let store = try ConversationStore(database, id)
         let head = try store.requiredHead()
         let root = URL(fileURLWithPath: folder, isDirectory: true)
