@@ -30,7 +30,7 @@ extension Account {
         let now = time.wallTime
         let timeline = timeline
         let contact = try await write { database in
-            let conversation = try Conversations.createOneToOne(with: id, signer: signer, at: now, in: database)
+            let conversation = try Conversation.createOneToOne(database, with: id, signer: signer, at: now)
             let contact = ContactRow(
                 id: id.hex,
                 alias: alias,
@@ -58,7 +58,7 @@ extension Account {
             guard let request = try RequestRow.fetchOne(database, key: id.hex) else {
                 return try ContactRow.fetchOne(database, key: id.hex)
             }
-            let name = alias.isEmpty ? VisitingCard(decoding: request.payload)?.name ?? "" : alias
+            let name = alias.isEmpty ? VCard(request.payload)?.displayName ?? "" : alias
             let contact = ContactRow(
                 id: id.hex,
                 alias: name,
@@ -73,7 +73,7 @@ extension Account {
             try contact.upsert(database)
             try request.delete(database)
             if let conversation = ConversationID(hex: request.conversation) {
-                try Conversations.prepareClone(of: conversation, at: now, in: database)
+                try Conversation.prepareClone(database, conversation)
             }
             try timeline.append(
                 .contactChanged,
@@ -107,7 +107,7 @@ extension Account {
             list.append(
                 ContactInfo(
                     id: request.id,
-                    alias: VisitingCard(decoding: request.payload)?.name ?? "",
+                    alias: VCard(request.payload)?.displayName ?? "",
                     state: .requested,
                     conversation: request.conversation,
                     online: false
@@ -149,7 +149,7 @@ extension Account {
     private func info(of contact: ContactRow) async -> ContactInfo {
         let conversation = ConversationID(hex: contact.conversation)
         let isCloned = try? await read { database in
-            try conversation.map { try Conversations.head(of: $0, in: database) != nil } ?? false
+            try conversation.map { try Conversation.isPresent(database, $0) } ?? false
         }
         let state: ContactInfo.State =
             contact.banned
@@ -198,13 +198,13 @@ extension Account {
     ) async -> Bool {
         let request = TrustRequest(
             conversationID: conversation,
-            payload: isConfirmation ? [] : VisitingCard(name: alias).encoded,
+            card: isConfirmation ? [] : VCard(displayName: alias).bytes,
             isConfirmation: isConfirmation,
             invited: isConfirmation ? nil : WallTime(milliseconds: invited)
         )
         var value = Value()
-        value.type = 4
-        value.data = request.encoded
+        value.type = TrustRequest.valueType
+        value.data = request.payload()
         do {
             let inbox = Locations.inbox(of: chain.shortDeviceID)
             _ = try await dht.putEncrypted(value, at: inbox, for: chain.leaf.publicKey)
@@ -219,9 +219,7 @@ extension Account {
 
     /// Treats an incoming trust request of a proved device.
     func received(_ request: TrustRequest, from chain: CertificateChain) async {
-        guard request.service == TrustRequest.service, let account = chain.accountID, account != identity.accountID else {
-            return
-        }
+        guard let account = chain.accountID, account != identity.accountID else { return }
         let now = time.wallTime
         let timeline = timeline
         do {
@@ -241,7 +239,7 @@ extension Account {
                         id: account.hex,
                         conversation: request.conversationID,
                         received: now.seconds,
-                        payload: request.payload
+                        payload: request.card
                     )
                     try row.upsert(database)
                     if !isKnown {
@@ -263,7 +261,7 @@ extension Account {
                     contact?.confirmed = true
                     contact?.conversation = conversation
                     try contact?.update(database)
-                    try Conversations.prepareClone(of: id, at: now, in: database)
+                    try Conversation.prepareClone(database, id)
                     try timeline.append(
                         .contactChanged,
                         contact: account.hex,

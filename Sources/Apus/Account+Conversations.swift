@@ -29,8 +29,8 @@ extension Account {
         let timeline = timeline
         let author = identity.accountID.hex
         let message = try await write { database -> MessageInfo? in
-            guard try Conversations.head(of: conversation, in: database) != nil else { return nil }
-            let commit = try Conversations.commitText(body, in: conversation, signer: signer, at: now, database: database)
+            guard try Conversation.isPresent(database, conversation) else { return nil }
+            let commit = try Conversation.commitText(database, in: conversation, body: body, signer: signer, at: now)
             let new = Timeline.NewMessage(
                 id: commit.id.hex,
                 conversation: conversation.hex,
@@ -56,16 +56,16 @@ extension Account {
     /// The history of a conversation, newest first.
     public func history(of conversation: ConversationID, limit: Int) async throws -> [HistoryEntry] {
         try await read { database in
-            guard try Conversations.exists(conversation, in: database) else {
+            guard try Conversation.isPresent(database, conversation) else {
                 throw ApusError(.conversationNotFound, "There is no conversation \(conversation.hex).")
             }
-            return try Conversations.history(of: conversation, limit: limit, in: database).map { commit in
+            return try Conversation.history(database, conversation, limit: limit).map { commit in
                 HistoryEntry(
                     id: commit.id.hex,
                     parents: commit.parents.map(\.hex),
                     type: commit.type,
                     author: commit.author?.hex ?? "",
-                    time: commit.time.seconds,
+                    time: commit.time,
                     body: commit.body
                 )
             }
@@ -75,7 +75,7 @@ extension Account {
     /// Writes a conversation as a bare git repository.
     public func export(_ conversation: ConversationID, to folder: String) async throws {
         try await read { database in
-            guard try Conversations.exists(conversation, in: database) else {
+            guard try Conversation.isPresent(database, conversation) else {
                 throw ApusError(.conversationNotFound, "There is no conversation \(conversation.hex).")
             }
             try Conversations.export(conversation, to: folder, in: database)
@@ -133,61 +133,34 @@ extension Account {
         return try await links.open(name, to: device, type: "application/im-gitmessage-id")
     }
 
-    /// What a session as client needs to know.
-    func clientSession(_ conversation: ConversationID, device: CertificateChain) async throws -> FetchSession {
-        try await read { database in
-            try Conversations.fetchSession(of: conversation, from: device.deviceID, in: database)
-        }
-    }
-
     /// Stores what a session brought: commits, place in the history, messages and events in one transaction.
-    func absorb(_ fetched: FetchedHistory, into conversation: ConversationID, from chain: CertificateChain) async throws {
+    ///
+    /// A history that breaks the rules is reported and left out; asking for it again would not make it better.
+    func absorb(
+        _ objects: ObjectStore,
+        head: ObjectID,
+        into conversation: ConversationID,
+        from chain: CertificateChain
+    ) async throws {
         let signer = signer
         let now = time.wallTime
         let timeline = timeline
-        let own = identity.accountID
-        guard let sender = chain.accountID else { return }
-        let outcome = try await write { database -> (wasCloned: Bool, ownCommits: Bool) in
-            guard let contact = try Self.contact(of: conversation, in: database) else { return (false, false) }
-            let isClone = try Conversations.head(of: conversation, in: database) == nil
-            let absorbed: Absorbed
-            do {
-                absorbed = try Conversations.absorb(
-                    fetched,
+        do {
+            let wasCloned = try await write { database -> Bool in
+                guard let contact = try Self.contact(of: conversation, in: database) else { return false }
+                let isClone = try !Conversation.isPresent(database, conversation)
+                let absorbed = try Conversation.absorb(
+                    database,
+                    objects,
+                    head: head,
                     into: conversation,
                     from: chain.deviceID,
                     signer: signer,
-                    at: now,
-                    in: database
+                    at: now
                 )
-            } catch let refusal as RefusedHistory {
-                try timeline.append(
-                    .conversationRefused,
-                    contact: contact.id,
-                    conversation: conversation.hex,
-                    reason: refusal.description,
-                    at: now,
-                    in: database
-                )
-                return (false, false)
-            }
-            for commit in absorbed.newCommits where commit.type == "text/plain" {
-                guard commit.editTarget == nil, commit.reactTarget == nil, let author = commit.author else { continue }
-                let new = Timeline.NewMessage(
-                    id: commit.id.hex,
-                    conversation: conversation.hex,
-                    contact: contact.id,
-                    author: author.hex,
-                    body: commit.body,
-                    time: commit.time,
-                    state: author == own ? .sent : .received
-                )
-                try timeline.record(new, at: now, in: database)
-            }
-            var hasOwnCommits = absorbed.merge != nil
-            if isClone {
-                let joined = try Conversations.join(conversation, signer: signer, at: now, in: database)
-                hasOwnCommits = joined != nil
+                try Self.record(absorbed.newCommits, of: contact, signer: signer, timeline: timeline, at: now, in: database)
+                guard isClone else { return false }
+                _ = try Conversation.join(database, conversation, signer: signer, at: now)
                 try Self.carryOver(to: conversation, contact: contact, signer: signer, at: now, in: database)
                 try timeline.append(
                     .conversationReady,
@@ -196,16 +169,53 @@ extension Account {
                     at: now,
                     in: database
                 )
+                return true
             }
-            if !contact.confirmed, absorbed.newCommits.contains(where: { $0.author?.hex == contact.id }) {
-                var contact = contact
-                contact.confirmed = true
-                try contact.update(database)
-                try timeline.append(.contactChanged, contact: contact.id, at: now, in: database)
+            if wasCloned, let account = chain.accountID { await announceCommits(in: conversation, to: account.hex) }
+            try await learned(of: chain.deviceID, in: conversation)
+        } catch SwarmError.refused(let refusal) {
+            logger.warning("a history was refused", metadata: ["conversation": "\(conversation)", "why": "\(refusal)"])
+            try await write { database in
+                let contact = try Self.contact(of: conversation, in: database)?.id
+                try timeline.append(
+                    .conversationRefused,
+                    contact: contact,
+                    conversation: conversation.hex,
+                    reason: "Commit \(refusal.commit.hex) breaks a rule (\(refusal.rule.rawValue)): \(refusal.detail)",
+                    at: now,
+                    in: database
+                )
             }
-            return (isClone, hasOwnCommits)
         }
-        if outcome.wasCloned { await announceCommits(in: conversation, to: sender.hex) }
+    }
+
+    /// Enters what new commits say into the timeline and the list of contacts.
+    private static func record(
+        _ commits: [CommitRecord],
+        of contact: ContactRow,
+        signer: CommitSigner,
+        timeline: Timeline,
+        at now: WallTime,
+        in database: Database
+    ) throws {
+        for commit in commits where commit.type == MessageType.text {
+            guard commit.editTarget == nil, commit.reactionTarget == nil, let author = commit.author else { continue }
+            let new = Timeline.NewMessage(
+                id: commit.id.hex,
+                conversation: contact.conversation,
+                contact: contact.id,
+                author: author.hex,
+                body: commit.body,
+                time: WallTime(seconds: commit.time),
+                state: author == signer.account ? .sent : .received
+            )
+            try timeline.record(new, at: now, in: database)
+        }
+        guard !contact.confirmed, commits.contains(where: { $0.author?.hex == contact.id }) else { return }
+        var contact = contact
+        contact.confirmed = true
+        try contact.update(database)
+        try timeline.append(.contactChanged, contact: contact.id, at: now, in: database)
     }
 
     /// Brings own messages of a conversation that was given up into the one that was kept.
@@ -222,12 +232,12 @@ extension Account {
             arguments: [contact.id, conversation.hex]
         )
         for message in stranded {
-            let commit = try Conversations.commitText(
-                message.body,
+            let commit = try Conversation.commitText(
+                database,
                 in: conversation,
+                body: message.body,
                 signer: signer,
-                at: now,
-                database: database
+                at: now
             )
             try database.execute(
                 sql: "UPDATE message SET id = ?, conversation = ? WHERE sequence = ?",
@@ -249,53 +259,53 @@ extension Account {
     /// Serves the sessions of one incoming `git` channel until it ends.
     func serveGit(_ channel: PeerChannel, conversation: ConversationID) async {
         let device = channel.connection.chain.deviceID
-        var server = ServeSession(conversation: conversation)
         do {
-            for try await bytes in channel.inbound {
-                var session = server
-                let (next, step) = try await read { database in
-                    let step = try session.receive(bytes, in: database)
-                    return (session, step)
-                }
-                server = next
-                for packet in step.writes { try await channel.write(packet) }
-                if let head = step.shown { await shown(head, of: conversation, to: device) }
-            }
+            try await Conversation.serve(
+                conversation,
+                over: channel.inbound,
+                reading: database.pool,
+                write: { try await channel.write($0) },
+                finished: { report in await self.shown(report.shown, of: conversation, to: device) }
+            )
         } catch {
             logger.debug("git channel failed", metadata: ["device": "\(device)", "reason": "\(error)"])
         }
         await channel.close()
     }
 
-    /// A device has seen our history up to a commit.
+    /// A session with a device has ended, in which it was shown our history up to a commit.
     private func shown(_ head: ObjectID, of conversation: ConversationID, to device: LongID) async {
-        let now = time.wallTime
-        let timeline = timeline
         do {
-            let hasAll = try await write { database in
-                try Conversations.recordShown(head, of: conversation, to: device, in: database)
-                var reached: [String] = []
-                for message in try Timeline.unsent(conversation: conversation.hex, in: database) {
-                    guard let commit = ObjectID(hex: message.id),
-                        try Conversations.isAncestor(commit, of: head, in: conversation, database: database)
-                    else { continue }
-                    reached.append(message.id)
-                }
-                try timeline.markSent(reached, at: now, in: database)
+            try await database.pool.write { database in
+                try Conversation.setShown(database, conversation, head: head, to: device)
+                // Whoever fetches the conversation has our acceptance.
                 try database.execute(
                     sql: "UPDATE contact SET answerDue = 0 WHERE conversation = ?",
                     arguments: [conversation.hex]
                 )
-                return try Conversations.head(of: conversation, in: database) == head
             }
-            let target = Schedule.Target(device: device, conversation: conversation)
-            if hasAll {
-                schedule.fetched(target)
-            } else {
-                perform(schedule.commitsMissing(target, now: self.time.now))
-            }
+            try await learned(of: device, in: conversation)
         } catch {
             logger.error("a fetch could not be recorded", metadata: ["reason": "\(error)"])
         }
+    }
+
+    /// What a device has may have grown: marks the messages that reached it, and goes on telling what it lacks.
+    private func learned(of device: LongID, in conversation: ConversationID) async throws {
+        let now = time.wallTime
+        let timeline = timeline
+        let hasAll = try await write { database in
+            guard let head = try Conversation.head(database, conversation) else { return true }
+            var reached: [String] = []
+            for message in try Timeline.unsent(conversation: conversation.hex, in: database) {
+                guard let commit = ObjectID(hex: message.id),
+                    try Conversation.hasSeen(database, conversation, device: device, commit: commit)
+                else { continue }
+                reached.append(message.id)
+            }
+            try timeline.markSent(reached, at: now, in: database)
+            return try Conversation.hasSeen(database, conversation, device: device, commit: head)
+        }
+        if hasAll { schedule.fetched(Schedule.Target(device: device, conversation: conversation)) }
     }
 }

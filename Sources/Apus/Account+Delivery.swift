@@ -2,6 +2,7 @@ import DHT
 import Foundation
 import GRDB
 import Git
+import ICE
 import Identity
 import Keys
 import PeerLink
@@ -35,8 +36,11 @@ extension Account {
 
     private func mayServe(_ conversation: ConversationID, to account: InfoHash) async throws -> Bool {
         try await read { database in
-            guard try Conversations.head(of: conversation, in: database) != nil else { return false }
-            return try Conversations.isMemberOrInvited(account, of: conversation, in: database)
+            guard try Conversation.isPresent(database, conversation) else { return false }
+            switch try Conversation.role(database, conversation, of: account) {
+            case .admin, .member, .invited: return true
+            case .banned, .left, nil: return false
+            }
         }
     }
 
@@ -75,8 +79,10 @@ extension Account {
 
     private func isMissingCommits(_ target: Schedule.Target) async throws -> Bool {
         try await read { database in
-            guard let head = try Conversations.head(of: target.conversation, in: database) else { return false }
-            return try Conversations.shown(of: target.conversation, to: target.device, in: database) != head
+            guard try Conversation.isPresent(database, target.conversation),
+                let head = try Conversation.head(database, target.conversation)
+            else { return false }
+            return try !Conversation.hasSeen(database, target.conversation, device: target.device, commit: head)
         }
     }
 
@@ -134,7 +140,7 @@ extension Account {
     private func notify(_ order: Schedule.Order) async {
         let target = order.target
         guard let chain = try? await knownDevice(target.device), let account = chain.accountID,
-            let head = try? await read({ database in try Conversations.head(of: target.conversation, in: database) })
+            let head = try? await read({ database in try Conversation.head(database, target.conversation) })
         else { return }
         let note = CommitNotification(conversation: target.conversation.hex, commit: head.hex, device: identity.deviceID.hex)
         let token = UInt64.random(in: 1...(1 << 53), using: &randomness)
@@ -158,10 +164,10 @@ extension Account {
     }
 
     private func sendThroughDHT(_ body: String, type: String, token: UInt64, to chain: CertificateChain) async {
-        let message = ImMessage(id: token, body: body, date: time.wallTime, contentType: type)
+        let message = ImMessage(id: token, body: body, mediaType: type, date: time.wallTime)
         var value = Value()
-        value.type = 3
-        value.data = message.encoded
+        value.type = ImMessage.valueType
+        value.data = message.payload
         do {
             _ = try await dht.putEncrypted(value, at: Locations.inbox(of: chain.shortDeviceID), for: chain.leaf.publicKey)
         } catch {
@@ -190,8 +196,8 @@ extension Account {
             ownAccount: identity.accountID.hex,
             peerAccount: connection.accountID.hex,
             displayName: alias,
-            own: (connection.localHost, connection.localPort),
-            peer: (connection.remoteHost, connection.remotePort)
+            own: Self.hostAndPort(connection.localAddress),
+            peer: Self.hostAndPort(connection.remoteAddress)
         )
         let texts = TextChannel(channel, endpoints: endpoints, time: time, logger: logger)
         self.texts[connection.deviceID, default: []].append(texts)
@@ -204,6 +210,12 @@ extension Account {
             await self?.ended(texts, device: chain.deviceID)
         }
         return texts
+    }
+
+    /// What the headers of texts show; nobody routes by it.
+    private static func hostAndPort(_ address: TransportAddress?) -> (host: String, port: Int) {
+        guard let address else { return ("0.0.0.0", 0) }
+        return (address.host.description, Int(address.port))
     }
 
     private func ended(_ channel: TextChannel, device: LongID) {
@@ -231,7 +243,7 @@ extension Account {
         }
         let isKnown = try? await read { database in
             guard let commit = ObjectID(hex: note.commit) else { return true }
-            return try Conversations.contains(commit, in: conversation, database: database)
+            return try Conversation.contains(database, conversation, commit)
         }
         if isKnown == false { fetch(conversation, from: source) }
     }
@@ -249,13 +261,13 @@ extension Account {
     private func treat(_ opened: OpenedValue, signer: RSAPublicKey) async {
         guard signer.shortID != identity.shortDeviceID, let chain = await chain(of: signer) else { return }
         switch opened.value.type {
-        case 4:
-            guard let request = try? TrustRequest(decoding: opened.value.data) else { return }
+        case TrustRequest.valueType:
+            guard let request = try? TrustRequest(payload: opened.value.data) else { return }
             await received(request, from: chain)
-        case 3:
-            guard let message = try? ImMessage(decoding: opened.value.data), !message.isAcknowledgement else { return }
+        case ImMessage.valueType:
+            guard let message = try? ImMessage(payload: opened.value.data), !message.isAcknowledgement else { return }
             await acknowledge(message, from: chain)
-            let type = message.contentType.isEmpty ? "text/plain" : message.contentType
+            let type = message.mediaType.isEmpty ? "text/plain" : message.mediaType
             await received(message.body, type: type, id: TextToken.text(message.id), from: chain)
         default: break
         }
@@ -265,8 +277,8 @@ extension Account {
     private func acknowledge(_ message: ImMessage, from chain: CertificateChain) async {
         guard let account = chain.accountID, let contact = try? await contactRow(account), contact.isActive else { return }
         var value = Value()
-        value.type = 3
-        value.data = ImMessage.acknowledgement(of: message.id, date: time.wallTime).encoded
+        value.type = ImMessage.valueType
+        value.data = message.acknowledgement(at: time.wallTime).payload
         let inbox = Locations.inbox(of: identity.shortDeviceID)
         let key = chain.leaf.publicKey
         tasks.start { [weak self] in

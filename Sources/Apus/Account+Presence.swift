@@ -27,11 +27,11 @@ extension Account {
 
     private func heard(_ opened: OpenedValue, of contact: InfoHash) async {
         guard opened.value.type == 0, opened.signer?.shortID == contact,
-            let announcement = try? DeviceAnnouncement(decoding: opened.value.data),
-            announcement.shortID != identity.shortDeviceID
+            let announcement = try? DeviceAnnouncement(payload: opened.value.data),
+            announcement.shortDeviceID != identity.shortDeviceID
         else { return }
-        announced[contact, default: [:]][announcement.shortID, default: []].insert(opened.value.id)
-        guard lookups.insert(announcement.shortID).inserted else { return }
+        announced[contact, default: [:]][announcement.shortDeviceID, default: []].insert(opened.value.id)
+        guard lookups.insert(announcement.shortDeviceID).inserted else { return }
         tasks.start { [weak self] in
             await self?.identify(announcement, of: contact)
         }
@@ -50,15 +50,15 @@ extension Account {
 
     /// Finds the certificates of an announced device, and serves it.
     private func identify(_ announcement: DeviceAnnouncement, of contact: InfoHash) async {
-        defer { lookups.remove(announcement.shortID) }
-        if let known = try? await knownDevice(shortID: announcement.shortID), known.accountID == contact {
+        defer { lookups.remove(announcement.shortDeviceID) }
+        if let known = try? await knownDevice(shortID: announcement.shortDeviceID), known.accountID == contact {
             await deviceAppeared(known)
             return
         }
         for pause in Self.certificatePauses {
-            let longID = announcement.publicKey?.longID
-            let found = try? await dht.findCertificate(shortID: announcement.shortID, longID: longID)
-            if let chain = found, chain.shortDeviceID == announcement.shortID,
+            let longID = announcement.deviceID
+            let found = try? await dht.findCertificate(shortID: announcement.shortDeviceID, longID: longID)
+            if let chain = found, chain.shortDeviceID == announcement.shortDeviceID,
                 let account = try? PeerRule.account(of: chain, at: time.wallTime), account == contact
             {
                 await remember(chain)
@@ -69,7 +69,7 @@ extension Account {
         }
         logger.info(
             "no certificate for an announced device",
-            metadata: ["contact": "\(contact)", "device": "\(announcement.shortID)"]
+            metadata: ["contact": "\(contact)", "device": "\(announcement.shortDeviceID)"]
         )
     }
 

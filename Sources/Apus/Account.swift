@@ -86,7 +86,7 @@ public actor Account {
         time: any TimeSource = SystemTime(),
         logger: Logger
     ) throws {
-        let stored = try folder.load(now: time.wallTime)
+        let stored = try folder.openDevice(at: time.wallTime)
         self.name = name
         self.alias = alias
         self.network = network
@@ -95,8 +95,8 @@ public actor Account {
         var logger = logger
         logger[metadataKey: "account"] = "\(name)"
         self.logger = logger
-        identity = stored.device
-        announcement = stored.announcement
+        identity = stored.identity
+        announcement = stored.receipt.announcement
         timeline = Timeline(account: name)
         database = try AccountDatabase(path: folder.path + "/account.sqlite")
 
@@ -211,5 +211,5 @@ public actor Account {
         try await database.pool.read(body)
     }
 
-    var signer: CommitSigner { CommitSigner(identity: identity, displayName: alias) }
+    var signer: CommitSigner { CommitSigner(chain: identity.chain, key: identity.key, displayName: alias) }
 }

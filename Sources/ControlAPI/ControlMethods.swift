@@ -196,7 +196,7 @@ public struct ControlMethods: Sendable {
         }
         switch method {
         case "conversation.history":
-            return try JSONValue(encoding: try await account.history(of: id, limit: wanted.limit ?? 0))
+            return try JSONValue(encoding: try await account.history(of: id, limit: wanted.limit ?? .max))
         case "conversation.export":
             guard let folder = wanted.folder, folder.hasPrefix("/") else {
                 throw RPCError(code: .invalidParameters, message: "conversation.export needs “folder”, an absolute path.")

@@ -30,6 +30,8 @@ public struct PackWriter: Sendable {
     /// How many bytes were not taken yet.
     public var pending: Int { bytes.count - taken }
 
+    var pendingBytes: ArraySlice<UInt8> { bytes[taken...] }
+
     /// Adds the trailing hash; nothing may be appended afterwards.
     public mutating func finish() {
         bytes.append(contentsOf: hash.finalize())

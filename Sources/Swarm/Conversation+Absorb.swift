@@ -22,8 +22,8 @@ extension Conversation {
     ///   - objects: what the pack held; only what the new commits need is stored.
     ///   - head: the head that the other side showed.
     ///   - device: the device it was fetched from.
-    /// - Throws: ``SwarmError``; nothing may be kept of the transaction then. The first fetch of a conversation is refused
-    ///   with ``SwarmError/notMember`` when the own account is neither member nor invited.
+    /// - Throws: ``SwarmError/refused(_:)`` when it breaks a rule, other errors when it cannot be merged now. Nothing has
+    ///   changed then. The first fetch is refused when the own account is neither member nor invited.
     public static func absorb(
         _ database: Database,
         _ objects: ObjectStore,
@@ -34,11 +34,28 @@ extension Conversation {
         at time: WallTime
     ) throws -> Absorbed {
         let store = try ConversationStore(database, id)
-        if let device { try store.setPeerHead(of: device, fetched: head) }
-        let local = store.headCommit
-        if let local, try store.containsCommit(head) {
+        if let local = store.headCommit, try store.containsCommit(head) {
+            if let device { try store.setPeerHead(of: device, fetched: head) }
             return Absorbed(newCommits: [], merge: nil, head: local, firstMovedPosition: nil)
         }
+        var absorbed: Absorbed?
+        try database.inSavepoint {
+            absorbed = try absorb(objects, head: head, in: store, signer: signer, at: time)
+            if let device { try store.setPeerHead(of: device, fetched: head) }
+            return .commit
+        }
+        guard let absorbed else { throw SwarmError.unknownCommit(head) }
+        return absorbed
+    }
+
+    private static func absorb(
+        _ objects: ObjectStore,
+        head: ObjectID,
+        in store: ConversationStore,
+        signer: CommitSigner,
+        at time: WallTime
+    ) throws -> Absorbed {
+        let local = store.headCommit
         do {
             var absorption = try Absorption(store, objects, head: head)
             try absorption.validate()
@@ -60,8 +77,10 @@ extension Conversation {
             )
         } catch let refusal as Refusal {
             throw SwarmError.refused(refusal)
-        } catch is GitError {
-            throw SwarmError.incompleteHistory
+        } catch GitError.mergeConflict(let path) {
+            throw SwarmError.refused(Refusal(commit: head, rule: .conflict, detail: path))
+        } catch let error as GitError {
+            throw SwarmError.refused(Refusal(commit: head, rule: .incomplete, detail: "\(error)"))
         }
     }
 
@@ -78,7 +97,11 @@ extension Conversation {
             var absorption = try Absorption(try ConversationStore(database, id), objects, head: head)
             try absorption.validate()
             return nil
-        } catch let refusal as Refusal { return refusal }
+        } catch let refusal as Refusal {
+            return refusal
+        } catch let error as GitError {
+            return Refusal(commit: head, rule: .incomplete, detail: "\(error)")
+        }
     }
 }
 
@@ -150,7 +173,7 @@ struct Absorption {
         where try store.entry(at: path.text, in: tree) != nil {
             return
         }
-        throw SwarmError.notMember
+        throw Refusal(commit: head, rule: .membership, detail: "own account")
     }
 
     /// The new commits and all they need that is not stored yet.
@@ -186,12 +209,7 @@ enum Merging {
         at time: WallTime
     ) throws -> (record: CommitRecord, firstMoved: Int) {
         var objects = ObjectStore()
-        let tree: ObjectID
-        do {
-            tree = try mergedTree(local, remote, in: store, into: &objects, depth: 0)
-        } catch GitError.mergeConflict(let path) {
-            throw SwarmError.mergeConflict(path: path)
-        }
+        let tree = try mergedTree(local, remote, in: store, into: &objects, depth: 0)
         for path in [ConversationPath.device(signer.device)] where try store.entry(at: path.text, in: tree) == nil {
             throw SwarmError.deviceNotListed
         }

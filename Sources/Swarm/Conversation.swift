@@ -54,11 +54,10 @@ public enum Conversation {
 
     // MARK: Looking
 
-    /// The newest commit; `nil` while the conversation is not cloned.
-    ///
-    /// - Throws: ``SwarmError/unknownConversation``, as all functions here that take an id.
+    /// The newest commit; `nil` while the conversation is not cloned, or not known at all.
     public static func head(_ database: Database, _ id: ConversationID) throws -> ObjectID? {
-        try ConversationStore(database, id).headCommit
+        guard try exists(database, id) else { return nil }
+        return try ConversationStore(database, id).headCommit
     }
 
     public static func mode(_ database: Database, _ id: ConversationID) throws -> ConversationMode? {
@@ -67,7 +66,8 @@ public enum Conversation {
 
     /// Whether a commit is in the history.
     public static func contains(_ database: Database, _ id: ConversationID, _ commit: ObjectID) throws -> Bool {
-        try ConversationStore(database, id).containsCommit(commit)
+        guard try exists(database, id) else { return false }
+        return try ConversationStore(database, id).containsCommit(commit)
     }
 
     /// Whether a commit is in the history of another one, or is that one.

@@ -7,14 +7,10 @@ public enum SwarmError: Error, Hashable, Sendable {
     /// A conversation of that name is already here.
     case existingConversation
     case unknownCommit(ObjectID)
-    /// The own account is neither a member nor, where that is enough, invited.
+    /// The own account is not a member (or, for a join, not invited).
     case notMember
     /// The device has no file in the conversation yet, so that a merge of its own would be refused by everybody.
     case deviceNotListed
-    /// Both sides changed the same file.
-    case mergeConflict(path: String)
-    /// What was fetched lacks objects that it needs, or holds malformed ones.
-    case incompleteHistory
     /// What was fetched breaks the rules of conversations.
     case refused(Refusal)
     /// The text of a message is larger than ``Conversation/messageLimit``.
@@ -22,7 +18,7 @@ public enum SwarmError: Error, Hashable, Sendable {
     case signingFailed
 }
 
-/// The rule that a received commit breaks, with the text that clients of the protocol know.
+/// Why what was fetched is not taken in: the rule that a commit breaks, with the text that clients of the protocol know.
 ///
 /// Source: conversations protocol, "Validation of received commits".
 public struct Refusal: Error, Hashable, Sendable {
@@ -44,6 +40,12 @@ public struct Refusal: Error, Hashable, Sendable {
         case merge = "Malformed merge commit"
         case user = "Invalid user"
         case signature = "Invalid signature"
+        /// Objects are missing or malformed.
+        case incomplete = "Incomplete history"
+        /// Both sides changed the same file.
+        case conflict = "Conflicting changes"
+        /// The own account is neither member nor invited.
+        case membership = "Not a member"
     }
 
     public let commit: ObjectID
@@ -56,4 +58,8 @@ public struct Refusal: Error, Hashable, Sendable {
         self.rule = rule
         self.detail = detail
     }
+}
+
+extension Refusal: CustomStringConvertible {
+    public var description: String { "\(rule.rawValue): \(detail) (\(commit))" }
 }

@@ -62,7 +62,9 @@ import Testing
 
     @Test func `a declined name is an error and the connection stays`() async throws {
         let (alice, bob, _) = await pair()
-        await #expect(throws: PeerLinkError.declined) { try await alice.manager.open("nothing", to: bob.identity.chain) }
+        await #expect(throws: PeerLinkError.declined) {
+            try await alice.manager.open("nothing", to: bob.identity.chain)
+        }
         #expect(await alice.manager.connections().count == 1)
         await alice.manager.shutdown()
         await bob.manager.shutdown()

@@ -16,7 +16,10 @@ enum TestIdentities {
     private static func make() -> DeviceIdentity {
         do {
             let (authority, account, device) =
-                (try RSAPrivateKey.generate(bits: 2048), try RSAPrivateKey.generate(bits: 2048), try RSAPrivateKey.generate(bits: 2048))
+                (
+                    try RSAPrivateKey.generate(bits: 2048), try RSAPrivateKey.generate(bits: 2048),
+                    try RSAPrivateKey.generate(bits: 2048)
+                )
             return try identity(authority: authority, account: account, device: device)
         } catch {
             preconditionFailure("No test identity: \(error)")
@@ -57,7 +60,7 @@ enum TestIdentities {
             now: now,
             randomness: &randomness
         )
-        return DeviceIdentity(chain: CertificateChain([leaf, middle, top]), key: device)
+        return try DeviceIdentity(chain: CertificateChain([leaf, middle, top]), key: device)
     }
 }
 
@@ -89,7 +92,10 @@ final class LocalNetwork: Sendable {
         let identity: DeviceIdentity
 
         func incoming() async -> AsyncStream<SignalledMessage> {
-            let (stream, continuation) = AsyncStream.makeStream(of: SignalledMessage.self, bufferingPolicy: .bufferingOldest(64))
+            let (stream, continuation) = AsyncStream.makeStream(
+                of: SignalledMessage.self,
+                bufferingPolicy: .bufferingOldest(64)
+            )
             network.state.withLock { $0.inboxes[identity.shortDeviceID] = continuation }
             return stream
         }
@@ -120,7 +126,12 @@ struct TestPeer: Sendable {
 
     static let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
 
-    init(_ identity: DeviceIdentity, on network: LocalNetwork, isOpenToAll: Bool = true, configuration: ConnectionManager.Configuration = .init(allowsLoopback: true)) {
+    init(
+        _ identity: DeviceIdentity,
+        on network: LocalNetwork,
+        isOpenToAll: Bool = true,
+        configuration: ConnectionManager.Configuration = .init(allowsLoopback: true)
+    ) {
         self.identity = identity
         let (stream, continuation) = AsyncStream.makeStream(of: PeerChannel.self, bufferingPolicy: .bufferingOldest(64))
         opened = stream

@@ -1,3 +1,4 @@
+import Git
 import Keys
 import Logging
 import PeerLink
@@ -67,7 +68,7 @@ final class Fetcher: Sendable {
     /// A channel with its reading position.
     private final class OpenChannel {
         let channel: PeerChannel
-        var inbound: PeerChannel.Inbound.AsyncIterator
+        var inbound: PeerChannel.Inbound.Iterator
 
         init(_ channel: PeerChannel) {
             self.channel = channel
@@ -78,19 +79,37 @@ final class Fetcher: Sendable {
     private struct ChannelEnded: Error {}
 
     private func session(on open: OpenChannel, account: Account) async throws {
-        var session = try await account.clientSession(conversation, device: device)
-        let watchdog = Watchdog(limit: Self.silenceLimit) { [channel = open.channel] in await channel.close() }
+        let channel = open.channel
+        let watchdog = Watchdog(limit: Self.silenceLimit) { await channel.close() }
         defer { watchdog.stop() }
-        for packet in session.start() { try await open.channel.write(packet) }
-        while true {
-            guard let bytes = try await open.inbound.next() else { throw ChannelEnded() }
-            watchdog.feed()
-            let step = try session.receive(bytes)
-            for packet in step.writes { try await open.channel.write(packet) }
-            guard let fetched = step.finished else { continue }
-            try await account.absorb(fetched, into: conversation, from: device)
-            return
+        var inbound = WatchedBytes(bytes: open.inbound, watchdog: watchdog)
+        defer { open.inbound = inbound.bytes }
+        let fetched = try await Conversation.fetch(
+            conversation,
+            from: device.deviceID,
+            over: &inbound,
+            reading: account.database.pool,
+            write: { try await channel.write($0) }
+        )
+        switch fetched {
+        case .objects(let objects, let head):
+            try await account.absorb(objects, head: head, into: conversation, from: device)
+        case .upToDate(let head):
+            try await account.absorb(ObjectStore(), head: head, into: conversation, from: device)
+        case nil: throw ChannelEnded()
         }
+    }
+}
+
+/// The bytes of a channel, each piece of which calms a watchdog.
+private struct WatchedBytes: AsyncIteratorProtocol {
+    var bytes: PeerChannel.Inbound.Iterator
+    let watchdog: Watchdog
+
+    mutating func next() async -> [UInt8]? {
+        let piece = await bytes.next()
+        watchdog.feed()
+        return piece
     }
 }
 

@@ -123,13 +123,13 @@ public actor ApusService {
         for account in accounts where account.alias == alias {
             throw ApusError(.aliasTaken, "There is an account “\(alias)” already (\(account.name)). Choose another name.")
         }
-        let created = try await NewAccount.create(now: time.wallTime)
+        let created = try await NewAccount.create(displayName: alias, now: time.wallTime)
         var randomness = Randomness.secure
         let name = Hexadecimal.encode(randomness.bytes(8))
         let path = "\(folder)/\(name)"
         do {
             let target = AccountFolder(path: path)
-            try target.store(created, password: password)
+            try target.store(created, password: password, randomness: &randomness)
             let chosen = bootstrap.isEmpty ? options.bootstrap : bootstrap
             let settings = Settings(
                 alias: alias,
@@ -139,7 +139,7 @@ public actor ApusService {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             // Written last: a folder without it is no account.
-            try target.write([UInt8](encoder.encode(settings)), to: Self.settingsFile)
+            try DurableFile.write([UInt8](encoder.encode(settings)), to: Self.settingsFile, in: path)
         } catch {
             try? FileManager.default.removeItem(atPath: path)
             throw ApusError(.storage, "The account could not be stored in \(path): \(error)")

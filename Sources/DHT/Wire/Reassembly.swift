@@ -68,6 +68,7 @@ struct Reassembly: Sendable {
     private var sessions: [Key: Session] = [:]
     private var bytes = 0
     private var earlyBytes = 0
+    private var lastExpiry = Instant.longAgo
 
     init(limits: Limits = Limits()) {
         self.limits = limits
@@ -165,7 +166,8 @@ struct Reassembly: Sendable {
 
     /// Forgets sessions that took too long.
     mutating func expire(at now: Instant) {
-        guard !sessions.isEmpty else { return }
+        guard !sessions.isEmpty, now - lastExpiry >= .milliseconds(500) else { return }
+        lastExpiry = now
         for (key, session) in sessions
         where now - session.started >= limits.lifetime || now - session.lastPart >= limits.silence {
             bytes -= session.bytes

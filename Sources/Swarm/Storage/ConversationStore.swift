@@ -61,7 +61,7 @@ final class ConversationStore {
     func stageNode(_ commit: Commit) throws {
         var generation = 0
         for parent in commit.parents {
-            guard let node = try node(parent) else { throw SwarmError.incompleteHistory }
+            guard let node = try node(parent) else { throw GitError.missingObject(parent) }
             generation = max(generation, node.generation + 1)
         }
         stagedNodes[commit.id] = CommitNode(parents: commit.parents, generation: generation, time: commit.committer.seconds)
@@ -150,7 +150,7 @@ final class ConversationStore {
         for (index, id) in moved.reversed().enumerated() { positions[id] = first + index }
         for judged in commits {
             guard let position = positions.removeValue(forKey: judged.commit.id) else {
-                throw SwarmError.incompleteHistory
+                throw GitError.missingObject(judged.commit.id)
             }
             try insertCommit(judged, position: position)
         }
@@ -180,7 +180,7 @@ final class ConversationStore {
 
     private func insertCommit(_ judged: JudgedCommit, position: Int) throws {
         let commit = judged.commit
-        guard let node = stagedNodes[commit.id] else { throw SwarmError.incompleteHistory }
+        guard let node = stagedNodes[commit.id] else { throw GitError.missingObject(commit.id) }
         let statement = try database.cachedStatement(
             sql: """
                 INSERT INTO swarmCommit
