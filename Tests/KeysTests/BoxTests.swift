@@ -29,7 +29,8 @@ import Testing
     @Test func `stretched passwords are those of the real library`() throws {
         let vectors = try JSONVector(file: "opendht-crypto", in: .module)["2.4.12"]["stretch_key"].elements
         #expect(vectors.count == 24)
-        for (password, group) in Dictionary(grouping: vectors, by: { $0["password_utf8_hex"].text }) where password != "" {
+        for (password, group) in Dictionary(grouping: vectors, by: { $0["password_utf8_hex"].text })
+        where password != "" {
             let text = String(decoding: try #require(Hexadecimal.decode(password)), as: UTF8.self)
             let material = try PasswordBox.argon2(password: text, salt: group[0]["salt"].hex)
             for vector in group {
@@ -50,13 +51,19 @@ import Testing
     @Test func `boxes that are too short do not open`() {
         let key = [UInt8](repeating: 1, count: 32)
         for count in 0...AuthenticatedBox.overhead {
-            #expect(throws: KeyError.cannotOpen) { try AuthenticatedBox.open(.init(repeating: 0, count: count), key: key) }
+            #expect(throws: KeyError.cannotOpen) {
+                try AuthenticatedBox.open(.init(repeating: 0, count: count), key: key)
+            }
         }
         // No stretching is paid for a box that cannot be one.
         for count in [0, 1, 16, 44] {
-            #expect(throws: KeyError.cannotOpen) { try PasswordBox.open(.init(repeating: 0, count: count), password: "x") }
+            #expect(throws: KeyError.cannotOpen) {
+                try PasswordBox.open(.init(repeating: 0, count: count), password: "x")
+            }
         }
-        #expect(throws: KeyError.invalidParameter) { try PasswordBox.stretch(password: "", salt: [1, 2, 3], count: 32) }
+        #expect(throws: KeyError.invalidParameter) {
+            try PasswordBox.stretch(password: "", salt: [1, 2, 3], count: 32)
+        }
         #expect(throws: KeyError.invalidParameter) {
             try PasswordBox.stretch(password: "", salt: .init(repeating: 0, count: 16), count: 65)
         }
@@ -89,7 +96,9 @@ import Testing
         #expect(Base64.encode(Array("foob".utf8)) == "Zm9vYg==")
         #expect(Base64.encode([0xFB, 0xFF]) == "+/8=")
         #expect(Base64.decode("Zm9v\r\nYg") == Array("foob".utf8))
-        for text in ["Z", "Zm9vY", "Zm9=v", "Zm9vYg=", "Zm-v", "====", "=", "Zm9v="] { #expect(Base64.decode(text) == nil) }
+        for text in ["Z", "Zm9vY", "Zm9=v", "Zm9vYg=", "Zm-v", "====", "=", "Zm9v="] {
+            #expect(Base64.decode(text) == nil)
+        }
     }
 
     @Test func `PEM blocks are found among other bytes`() {
@@ -102,7 +111,9 @@ import Testing
         #expect(PEM.decode(text, label: "Y", limit: 1) == nil)
     }
 
-    @Test(arguments: [0, 951_782_399, 951_868_800, 1_795_216_778, 2_110_578_322, 4_102_444_800, -86_401, 253_402_300_799])
+    @Test(arguments: [
+        0, 951_782_399, 951_868_800, 1_795_216_778, 2_110_578_322, 4_102_444_800, -86_401, 253_402_300_799,
+    ])
     func `civil time goes both ways`(seconds: Int64) {
         #expect(CivilTime(secondsSince1970: seconds).secondsSince1970 == seconds)
     }
@@ -112,7 +123,9 @@ import Testing
         #expect(time == CivilTime(year: 2000, month: 2, day: 29, hour: 0, minute: 0, second: 0))
         #expect(CivilTime(digits: Array("261120231938Z".utf8), isShort: true)?.secondsSince1970 == 1_795_216_778)
         #expect(CivilTime(digits: Array("20261120231938Z".utf8), isShort: false)?.secondsSince1970 == 1_795_216_778)
-        for text in ["", "2611202319Z", "261120231938", "2611202319380", "261320231938Z", "26112a231938Z", "260020231938Z"] {
+        for text in [
+            "", "2611202319Z", "261120231938", "2611202319380", "261320231938Z", "26112a231938Z", "260020231938Z",
+        ] {
             #expect(CivilTime(digits: Array(text.utf8), isShort: true) == nil)
         }
         #expect(CivilTime(secondsSince1970: .max).year == 9_999)

@@ -38,7 +38,9 @@ import Testing
     @Test func `certificates of the real library are read`() throws {
         let identities = try JSONVector(file: "opendht-identity", in: .module)["identities"].elements
         for identity in identities {
-            let der = try #require(PEM.decode(Array(identity["certificate_chain_pem"].text.utf8), label: "CERTIFICATE", limit: 2))
+            let der = try #require(
+                PEM.decode(Array(identity["certificate_chain_pem"].text.utf8), label: "CERTIFICATE", limit: 2)
+            )
             let certificate = try Certificate(der: der[0])
             #expect(certificate.publicKey.shortID.hex == identity["cert_id"].text)
             #expect(certificate.publicKey.longID.hex == identity["cert_long_id"].text)
@@ -131,7 +133,8 @@ import Testing
     @Test func `malformed DER is refused`() throws {
         let der = try Self.chain.get().leaf.der
         let table: [[UInt8]] = [
-            [], [0x30], [0x30, 0x00], [0x30, 0x80, 0, 0], [0x30, 0x85, 0, 0, 0, 0, 1], [0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF],
+            [], [0x30], [0x30, 0x00], [0x30, 0x80, 0, 0], [0x30, 0x85, 0, 0, 0, 0, 1],
+            [0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF],
             [0x31] + der.dropFirst(), Array(der.dropLast()), der + [0], [0x1F, 0x81, 0x00], Array(der.prefix(4)),
         ]
         for bytes in table { #expect(throws: CertificateError.malformed) { try Certificate(der: bytes) } }
@@ -149,7 +152,9 @@ import Testing
         let pem = Array(chain.pem.utf8)
         for _ in 0..<100 {
             // Damage to the frame of the first block leaves the chain of the account, which is whole.
-            if let damaged = try? CertificateChain(pem: mutations.next(of: pem)), damaged != chain, damaged.leaf == chain.leaf {
+            if let damaged = try? CertificateChain(pem: mutations.next(of: pem)), damaged != chain,
+                damaged.leaf == chain.leaf
+            {
                 #expect(throws: CertificateError.self) { try damaged.verify(at: Self.validTime) }
             }
         }
@@ -170,17 +175,32 @@ import Testing
             let authorityKey = try TestKeys.first.get()
             let accountKey = try TestKeys.second.get()
             authority = try .issue(
-                commonName: "Jami CA", for: authorityKey.publicKey, by: nil, signedWith: authorityKey, isAuthority: true,
-                now: now, randomness: &randomness
+                commonName: "Jami CA",
+                for: authorityKey.publicKey,
+                by: nil,
+                signedWith: authorityKey,
+                isAuthority: true,
+                now: now,
+                randomness: &randomness
             )
             account = try .issue(
-                commonName: "Jami", for: accountKey.publicKey, by: authority, signedWith: authorityKey,
-                isAuthority: accountMayIssue, now: accountTime, randomness: &randomness
+                commonName: "Jami",
+                for: accountKey.publicKey,
+                by: authority,
+                signedWith: authorityKey,
+                isAuthority: accountMayIssue,
+                now: accountTime,
+                randomness: &randomness
             )
             let deviceKey = try RSAPrivateKey.generate(bits: accountKeyBits)
             device = try .issue(
-                commonName: "Jami device", for: deviceKey.publicKey, by: account, signedWith: accountKey, isAuthority: false,
-                now: now, randomness: &randomness
+                commonName: "Jami device",
+                for: deviceKey.publicKey,
+                by: account,
+                signedWith: accountKey,
+                isAuthority: false,
+                now: now,
+                randomness: &randomness
             )
         }
 
@@ -194,7 +214,9 @@ import Testing
         let last = Self.now.seconds + Certificate.lifetimeInSeconds
         try chain.verify(at: WallTime(seconds: last))
         #expect(throws: CertificateError.expired(at: 0)) { try chain.verify(at: WallTime(seconds: last + 1)) }
-        #expect(throws: CertificateError.notYetValid(at: 0)) { try chain.verify(at: WallTime(seconds: Self.now.seconds - 1)) }
+        #expect(throws: CertificateError.notYetValid(at: 0)) {
+            try chain.verify(at: WallTime(seconds: Self.now.seconds - 1))
+        }
         for certificate in chain.certificates {
             #expect(certificate.serial.count == 8 && certificate.serial[0] & 0x80 == 0)
         }
@@ -249,14 +271,24 @@ import Testing
         for name in ["", "Jämi", "a@b", String(repeating: "x", count: 65)] {
             #expect(throws: KeyError.invalidParameter) {
                 try Certificate.issue(
-                    commonName: name, for: key.publicKey, by: nil, signedWith: key, isAuthority: true, now: Self.now,
+                    commonName: name,
+                    for: key.publicKey,
+                    by: nil,
+                    signedWith: key,
+                    isAuthority: true,
+                    now: Self.now,
                     randomness: &randomness
                 )
             }
         }
         #expect(throws: KeyError.invalidParameter) {
             try Certificate.issue(
-                commonName: "Jami", for: key.publicKey, by: nil, signedWith: other, isAuthority: true, now: Self.now,
+                commonName: "Jami",
+                for: key.publicKey,
+                by: nil,
+                signedWith: other,
+                isAuthority: true,
+                now: Self.now,
                 randomness: &randomness
             )
         }

@@ -60,7 +60,9 @@ import Testing
 
     @Test func `trust requests of a real daemon open`() throws {
         let vectors = try JSONVector(file: "account-trust-request", in: .module)
-        let keys = try vectors["recipient_keys_pem"].keys.map { try RSAPrivateKey(pem: vectors["recipient_keys_pem"][$0].text) }
+        let keys = try vectors["recipient_keys_pem"].keys.map {
+            try RSAPrivateKey(pem: vectors["recipient_keys_pem"][$0].text)
+        }
         #expect(!vectors["values"].elements.isEmpty)
         for value in vectors["values"].elements {
             let recipient = keys.first { $0.publicKey.shortID.hex == value["recipient_sha1"].text }
@@ -85,7 +87,8 @@ import Testing
         let plaintext = [UInt8](repeating: 7, count: 300)
         let box = try key.publicKey.encrypt(plaintext)
         let damaged: [[UInt8]] = [
-            [], [0], Array(box.dropLast(300)), Array(box.dropLast()), box + [0], Array(box.prefix(257)), Array(box.prefix(255)),
+            [], [0], Array(box.dropLast(300)), Array(box.dropLast()), box + [0], Array(box.prefix(257)),
+            Array(box.prefix(255)),
             Array(box.prefix(284)), [UInt8](repeating: 0, count: 256), [UInt8](repeating: 0xFF, count: 600),
             try other.publicKey.encrypt(plaintext),
         ]
@@ -99,7 +102,11 @@ import Testing
 
     @Test func `a box with a key of a wrong size does not open`() throws {
         let key = try TestKeys.first.get()
-        let box = try AuthenticatedBox.seal([1, 2, 3], key: [UInt8](repeating: 1, count: 32), vector: .init(repeating: 0, count: 12))
+        let box = try AuthenticatedBox.seal(
+            [1, 2, 3],
+            key: [UInt8](repeating: 1, count: 32),
+            vector: .init(repeating: 0, count: 12)
+        )
         for count in [0, 1, 15, 17, 33, 64] {
             let head = try key.publicKey.encrypt([UInt8](repeating: 1, count: count))
             #expect(throws: KeyError.cannotOpen) { try key.decrypt(head + box) }

@@ -1,6 +1,5 @@
-public import Runtime
-
 import Crypto
+public import Runtime
 
 /// AES-GCM with the initialisation vector in front and the tag behind, without additional data.
 ///

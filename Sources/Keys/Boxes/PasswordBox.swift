@@ -1,7 +1,6 @@
-public import Runtime
-
 import CArgon2
 import Crypto
+public import Runtime
 
 /// Boxes that open with a password: account archives and the values that link a device.
 ///
@@ -53,7 +52,17 @@ public enum PasswordBox {
         guard salt.count >= 8, salt.count <= 1_024 else { throw .invalidParameter }
         let secret = Array(password.utf8)
         var output = [UInt8](repeating: 0, count: 32)
-        let result = unsafe argon2i_hash_raw(16, 65_536, 1, secret, secret.count, salt, salt.count, &output, output.count)
+        let result = unsafe argon2i_hash_raw(
+            16,
+            65_536,
+            1,
+            secret,
+            secret.count,
+            salt,
+            salt.count,
+            &output,
+            output.count
+        )
         guard result == 0 else { throw .libraryFailure }
         return output
     }

@@ -14,6 +14,9 @@ extension Certificate {
     ///   - issuerCertificate: `nil` for one that signs itself.
     ///   - privateKey: the issuer's private key.
     ///   - isAuthority: whether it may issue others; a device's certificate gets no extensions at all.
+    ///   - now: the start of the certificate's life.
+    ///   - randomness: gives the serial number.
+    /// - Returns: the certificate.
     /// - Throws: `KeyError.invalidParameter` for a name outside the alphabet or longer than 64 characters, or a private
     ///   key that is not the issuer's.
     public static func issue(

@@ -70,7 +70,9 @@ struct CertificateParts {
             var item = try list.enter(Tag.sequence)
             let type = item.slice(try item.read(Tag.objectIdentifier).content)
             var isCritical = false
-            if let flag = try item.readIfPresent(Tag.boolean) { isCritical = item.bytes[flag.content].contains { $0 != 0 } }
+            if let flag = try item.readIfPresent(Tag.boolean) {
+                isCritical = item.bytes[flag.content].contains { $0 != 0 }
+            }
             let value = try item.read(Tag.octetString).content
             switch type {
             case CertificateExtension.basicConstraints:

@@ -33,7 +33,9 @@ package enum Base64 {
         if count == 1 {
             text += [alphabet[Int(pending >> 2)], alphabet[Int(pending << 4 & 63)], 0x3D, 0x3D]
         } else if count == 2 {
-            text += [alphabet[Int(pending >> 10)], alphabet[Int(pending >> 4 & 63)], alphabet[Int(pending << 2 & 63)], 0x3D]
+            text += [
+                alphabet[Int(pending >> 10)], alphabet[Int(pending >> 4 & 63)], alphabet[Int(pending << 2 & 63)], 0x3D,
+            ]
         }
         return String(decoding: text, as: UTF8.self)
     }

@@ -149,7 +149,9 @@ import CLibCrypto
         _ start: (OpaquePointer?) -> Int32,
         _ run: (OpaquePointer, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<Int>) -> Int32
     ) throws(KeyError) -> [UInt8] {
-        guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key, nil) else { throw Self.failure(.libraryFailure) }
+        guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key, nil) else {
+            throw Self.failure(.libraryFailure)
+        }
         defer { unsafe EVP_PKEY_CTX_free(context) }
         var size = 0
         guard unsafe start(context) == 1, unsafe EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1,

@@ -1,0 +1,16 @@
+public import Keys
+public import Runtime
+
+/// Decides whether a chain of certificates is that of a device, and of whose.
+///
+/// Source: accounts protocol, "Peer certificate rule".
+public enum PeerRule {
+    /// The account that a device belongs to: the direct issuer of its certificate, after the whole chain was checked.
+    ///
+    /// Anybody can make such a chain. It only binds a device to an account.
+    public static func account(of chain: CertificateChain, at now: WallTime) throws(CertificateError) -> InfoHash {
+        try chain.verify(at: now)
+        guard let account = chain.accountID else { throw .noIssuer }
+        return account
+    }
+}
