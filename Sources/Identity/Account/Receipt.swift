@@ -81,6 +81,7 @@ public struct Receipt: Sendable, Hashable {
     /// - Parameters:
     ///   - identity: the device's key and certificates, which are checked as well.
     ///   - now: the time that the certificates must be valid at.
+    /// - Throws: the first condition that does not hold.
     public func verify(for identity: DeviceIdentity, at now: WallTime) throws(ReceiptError) {
         do throws(CertificateError) {
             try identity.chain.verify(at: now)

@@ -19,7 +19,9 @@ public enum FileError: Error, Equatable, Sendable {
     case system(Int32)
 }
 
-/// Small private files that are either wholly there or not at all, also after a loss of power. Every call blocks.
+/// Small private files that are either wholly there or not at all, also after a loss of power.
+///
+/// Every call blocks.
 enum DurableFile {
     static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         let descriptor = retrying { unsafe open(path, O_RDONLY | O_CLOEXEC) }
@@ -44,7 +46,9 @@ enum DurableFile {
         let temporary = folder + "/." + name + ".new"
         // What an interrupted write has left is of no use.
         unsafe unlink(temporary)
-        let descriptor = retrying { unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
+        let descriptor = retrying {
+            unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        }
         guard descriptor >= 0 else { throw .system(errno) }
         do throws(FileError) {
             try fill(descriptor, with: content)
