@@ -2,6 +2,7 @@ import DHT
 import GRDB
 import Identity
 public import Keys
+import Logging
 import PeerLink
 import Runtime
 import Swarm
@@ -18,7 +19,10 @@ extension Account {
     /// An invitation of theirs that waits for an answer is accepted instead.
     public func addContact(_ id: InfoHash, alias: String = "") async throws -> ContactInfo {
         guard id != identity.accountID else {
-            throw ApusError(.invalidIdentifier, "This is your own identifier; give it to others so that they can add you.")
+            throw ApusError(
+                .invalidIdentifier,
+                "This is your own identifier; give it to others so that they can add you."
+            )
         }
         if try await read({ database in try RequestRow.exists(database, key: id.hex) }) {
             return try await acceptContact(id, alias: alias)
@@ -131,7 +135,10 @@ extension Account {
             throw ApusError(.contactNotFound, "No contact is named “\(text)”. See the list of contacts.")
         }
         guard named.count == 1 else {
-            throw ApusError(.contactNotFound, "\(named.count) contacts are named “\(text)”. Use the identifier instead.")
+            throw ApusError(
+                .contactNotFound,
+                "\(named.count) contacts are named “\(text)”. Use the identifier instead."
+            )
         }
         return contact
     }

@@ -22,7 +22,7 @@ public enum FileError: Error, Equatable, Sendable {
 /// Small private files that are either wholly there or not at all, also after a loss of power.
 ///
 /// Every call blocks.
-enum DurableFile {
+package enum DurableFile {
     static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         let descriptor = retrying { unsafe open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw errno == ENOENT ? .notFound : .system(errno) }
@@ -41,7 +41,7 @@ enum DurableFile {
     }
 
     /// Writes a file of mode 0600: to another name first, then under its own; each step reaches the disk before the next.
-    static func write(_ content: [UInt8], to name: String, in folder: String) throws(FileError) {
+    package static func write(_ content: [UInt8], to name: String, in folder: String) throws(FileError) {
         let path = folder + "/" + name
         let temporary = folder + "/." + name + ".new"
         // What an interrupted write has left is of no use.

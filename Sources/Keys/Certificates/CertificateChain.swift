@@ -26,12 +26,11 @@ public struct CertificateChain: Sendable, Hashable {
             throw .malformed
         }
         guard blocks.count <= CertificateLimits.chainCount else { throw .tooLarge }
-        guard !blocks.isEmpty else {
+        var certificates: [Certificate] = []
+        if blocks.isEmpty {
             guard pem.first == DERReader.Tag.sequence else { throw .empty }
             certificates = [try Certificate(der: pem)]
-            return
         }
-        var certificates: [Certificate] = []
         for block in blocks { certificates.append(try Certificate(der: block)) }
         guard let leaf = certificates.first, leaf.publicKey.isRSA else { throw .unsupportedKey }
         self.certificates = certificates
