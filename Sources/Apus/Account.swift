@@ -150,10 +150,11 @@ public actor Account {
 
     /// Puts the announcement of this device at the account's place, and keeps it there.
     private func announce() async {
+        let id = randomness.next() | 1
         while !Task.isCancelled {
             do {
                 var value = try Value(decoding: announcement)
-                value.id = randomness.next() | 1
+                value.id = id
                 value.priority = 1
                 _ = try await dht.put(value, at: identity.accountID, permanent: true)
                 isAnnounced = true

@@ -12,6 +12,11 @@ public struct UploadPackReport: Hashable, Sendable {
     public let shown: ObjectID
     /// The commit whose pack the peer took; `nil` when it wanted nothing.
     public let served: ObjectID?
+
+    public init(shown: ObjectID, served: ObjectID?) {
+        self.shown = shown
+        self.served = served
+    }
 }
 
 /// The serving side of git's upload-pack, for any number of sessions one after the other on one channel.

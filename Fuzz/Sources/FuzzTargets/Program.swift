@@ -12,7 +12,7 @@ private func runFuzzer(
 private let selected: @Sendable ([UInt8]) -> Void = {
     let name = ProcessInfo.processInfo.environment["APUS_FUZZ_TARGET"] ?? ""
     guard let target = FuzzTarget.all[name] else {
-        fputs("APUS_FUZZ_TARGET names one of: \(FuzzTarget.all.keys.sorted().joined(separator: " "))\n", stderr)
+        print("APUS_FUZZ_TARGET names one of: \(FuzzTarget.all.keys.sorted().joined(separator: " "))")
         exit(2)
     }
     return target
@@ -30,8 +30,12 @@ public func fuzzTargetsMain(
     }
     var count = count
     var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = arguments
-    return runFuzzer(&count, &arguments) { bytes, size in
-        selected(Array(UnsafeBufferPointer(start: bytes, count: size)))
-        return 0
-    }
+    return runFuzzer(&count, &arguments) { fuzzOneInput($0, $1) }
+}
+
+/// What libFuzzer calls with each input; under this name its own entry point, which is linked too, looks for it.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzOneInput(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
+    selected(Array(UnsafeBufferPointer(start: bytes, count: size)))
+    return 0
 }
