@@ -59,32 +59,42 @@ let package = Package(
         layer("DHT", ["MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
         layer("ICE", ["Runtime", crypto, nioCore, nioPosix, logging]),
         layer("Identity", ["MessagePack", "Runtime", "Keys", "DHT"]),
-        layer("PeerLink", ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", nioCore, nioPosix, nioSSL, logging]),
+        layer(
+            "PeerLink",
+            ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", nioCore, nioPosix, nioSSL, logging]
+        ),
         layer("Git", ["Runtime", crypto]),
         layer("Swarm", ["Runtime", "Keys", "Identity", "Git", grdb, logging]),
         layer("SIP", ["Runtime"]),
         layer(
             "Apus",
-            ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb, logging, nioCore, nioPosix]
+            [
+                "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb,
+                logging, nioCore, nioPosix,
+            ]
         ),
-        layer("ControlAPI", ["Apus", nioCore, nioPosix, logging]),
+        layer("ControlAPI", ["Apus", "Runtime", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         .executableTarget(
             name: "ApusCommand",
-            dependencies: ["Apus", "ControlAPI", argumentParser, logging],
+            dependencies: ["Apus", "ControlAPI", "DHT", "Keys", argumentParser, logging, nioPosix],
             swiftSettings: shipped
         ),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: language),
-    ] + ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus", "ControlAPI"].map { tests(of: $0) } + [
-        .testTarget(
-            name: "SimulationTests",
-            dependencies: ["DHT", "ICE", "Runtime", "TestSupport"],
-            swiftSettings: language
-        ),
-        .testTarget(
-            name: "InteropTests",
-            dependencies: ["Apus", "ControlAPI", "DHT", "Keys", "TestSupport"],
-            swiftSettings: language
-        ),
     ]
+        + [
+            "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
+            "ControlAPI",
+        ].map { tests(of: $0) } + [
+            .testTarget(
+                name: "SimulationTests",
+                dependencies: ["DHT", "ICE", "Runtime", "TestSupport"],
+                swiftSettings: language
+            ),
+            .testTarget(
+                name: "InteropTests",
+                dependencies: ["Apus", "ControlAPI", "DHT", "Keys", "TestSupport"],
+                swiftSettings: language
+            ),
+        ]
 )

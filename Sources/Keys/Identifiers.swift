@@ -1,6 +1,5 @@
-public import Runtime
-
 import Crypto
+public import Runtime
 
 /// Twenty bytes that name a place in the DHT, a node, an account, or the short id of a device key.
 ///
@@ -61,11 +60,15 @@ public struct InfoHash: Hashable, Comparable, Sendable {
     public var bytes: [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(Self.byteCount)
-        for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: high >> UInt64(shift))) }
+        for shift in stride(from: 56, through: 0, by: -8) {
+            result.append(UInt8(truncatingIfNeeded: high >> UInt64(shift)))
+        }
         for shift in stride(from: 56, through: 0, by: -8) {
             result.append(UInt8(truncatingIfNeeded: middle >> UInt64(shift)))
         }
-        for shift in stride(from: 24, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: low >> UInt32(shift))) }
+        for shift in stride(from: 24, through: 0, by: -8) {
+            result.append(UInt8(truncatingIfNeeded: low >> UInt32(shift)))
+        }
         return result
     }
 
@@ -98,7 +101,9 @@ extension InfoHash: CustomStringConvertible {
     public var description: String { hex }
 }
 
-/// The 32-byte id of a public key: SHA-256 of its DER SubjectPublicKeyInfo. For a device key this is the device id.
+/// The 32-byte id of a public key: SHA-256 of its DER SubjectPublicKeyInfo.
+///
+/// For a device key this is the device id.
 public struct LongID: Hashable, Comparable, Sendable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 

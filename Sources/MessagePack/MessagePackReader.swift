@@ -74,8 +74,12 @@ public struct MessagePackReader: ~Escapable {
 
     /// An unsigned integer of any encoded width.
     public mutating func readUInt64() throws(MessagePackError) -> UInt64 {
+        let start = offset
         let (magnitude, isNegative) = try readInteger()
-        guard !isNegative else { throw .integerOutOfRange }
+        guard !isNegative else {
+            offset = start
+            throw .integerOutOfRange
+        }
         return magnitude
     }
 

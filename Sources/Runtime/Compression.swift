@@ -61,13 +61,16 @@ public enum Compression {
         }
     }
 
-    /// Inflates one zlib or gzip stream, told apart by its header.
-    ///
-    /// - Parameter limit: the most bytes that may come out.
+    /// Inflates one zlib or gzip stream, told apart by its header, into at most `limit` bytes.
     public static func decompress(_ bytes: [UInt8], limit: Int) throws(CompressionError) -> [UInt8] {
         // A byte array has no padding, so its raw bytes are all initialised.
-        try inflate(unsafe bytes.span.bytes, windowBits: automaticWindowBits, capacity: min(limit, chunkSize), limit: limit)
-            .content
+        try inflate(
+            unsafe bytes.span.bytes,
+            windowBits: automaticWindowBits,
+            capacity: min(limit, chunkSize),
+            limit: limit
+        )
+        .content
     }
 
     /// Inflates one zlib stream at the front of the bytes whose content has an announced size.

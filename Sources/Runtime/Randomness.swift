@@ -63,6 +63,8 @@ public struct Randomness: RandomNumberGenerator, Sendable {
 
     /// A duration drawn uniformly from a closed range.
     public mutating func duration(in range: ClosedRange<Duration>) -> Duration {
-        .nanoseconds(Int64.random(in: range.lowerBound.wholeNanoseconds...range.upperBound.wholeNanoseconds, using: &self))
+        .nanoseconds(
+            Int64.random(in: range.lowerBound.wholeNanoseconds...range.upperBound.wholeNanoseconds, using: &self)
+        )
     }
 }

@@ -10,7 +10,9 @@ enum CalendarText {
         let dayNumber = seconds / 86_400
         let (year, month, day) = civil(fromDay: dayNumber)
         let clock = seconds % 86_400
-        let text = [clock / 3600, clock / 60 % 60, clock % 60].map { $0 < 10 ? "0\($0)" : "\($0)" }.joined(separator: ":")
+        let text = [clock / 3600, clock / 60 % 60, clock % 60].map { $0 < 10 ? "0\($0)" : "\($0)" }.joined(
+            separator: ":"
+        )
         let padded = day < 10 ? " \(day)" : "\(day)"
         return "\(days[Int(dayNumber % 7)]) \(months[Int(month) - 1]) \(padded) \(text) \(year)"
     }

@@ -8,7 +8,9 @@ public struct MessageSession: Sendable {
     /// Names a sent message in ``Effect/answered(_:_:)``.
     public typealias Token = UInt64
 
-    /// The names and addresses in the headers. Addresses are decorative: everything is routed by the channel.
+    /// The names and addresses in the headers.
+    ///
+    /// Addresses are decorative: everything is routed by the channel.
     public struct Endpoints: Sendable {
         /// Account ids as 40 hexadecimal digits.
         public var ownAccount: String
@@ -57,8 +59,10 @@ public struct MessageSession: Sendable {
         case answered(Token, Outcome)
     }
 
-    /// How long a response may take (timer F of RFC 3261, 64 × T1).
-    public static let responseTimeout = Duration.seconds(32)
+    /// How long a response may take.
+    ///
+    /// Peers answer at once; the 32 s of RFC 3261 would only keep a dead connection in use.
+    public static let responseTimeout = Duration.seconds(10)
 
     private struct Pending: Sendable {
         var token: Token
@@ -78,9 +82,7 @@ public struct MessageSession: Sendable {
     /// When ``timer(now:)`` wants to be called next.
     public var deadline: Instant? { pending.values.map(\.deadline).min() }
 
-    /// Sends one text.
-    ///
-    /// - Parameter messageID: 16 hexadecimal digits; peers drop a repetition of one they know.
+    /// Sends one text; `messageID` is 16 hexadecimal digits, and peers drop a repetition of one they know.
     public mutating func send(
         _ token: Token,
         contentType: String,
@@ -96,7 +98,10 @@ public struct MessageSession: Sendable {
         let own = "\(Self.bracketed(endpoints.ownHost)):\(endpoints.ownPort)"
         let peer = Self.bracketed(endpoints.peerHost)
         let message = SIPMessage(
-            .request(method: "MESSAGE", uri: "sips:\(endpoints.peerAccount)@\(peer):\(endpoints.peerPort);transport=tls"),
+            .request(
+                method: "MESSAGE",
+                uri: "sips:\(endpoints.peerAccount)@\(peer):\(endpoints.peerPort);transport=tls"
+            ),
             headers: [
                 .init("Via", "SIP/2.0/TLS \(own);rport;branch=z9hG4bKPj\(uuid());alias"),
                 .init("Max-Forwards", "70"),

@@ -13,7 +13,7 @@ public enum SIPError: Error, Equatable, Sendable {
 public struct SIPLimits: Sendable {
     /// Bytes of start line and headers.
     public var headSize = 16 * 1024
-    /// Bytes of a body. Peers write at most 8000 bytes in a whole message.
+    /// Bytes of a body; peers write at most 8000 bytes in a whole message.
     public var bodySize = 64 * 1024
     public var headerCount = 64
 

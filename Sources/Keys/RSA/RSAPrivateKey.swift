@@ -11,7 +11,7 @@ public struct RSAPrivateKey: Sendable {
         }
         self.handle = handle
         // The public half gets a handle of its own, so that it never keeps secrets alive.
-        publicKey = try RSAPublicKey(handle: KeyHandle.publicKey(spki: handle.publicDER()))
+        publicKey = try RSAPublicKey(spki: handle.publicDER())
     }
 
     /// Makes a new key; blocks for about a second at 4096 bits.

@@ -1,0 +1,186 @@
+import Foundation
+import Identity
+import Keys
+public import Logging
+public import NIOCore
+public import Runtime
+
+/// All accounts of a data folder: what a daemon runs.
+public actor ApusService {
+    public struct Options: Sendable {
+        /// Replaces what the accounts would use, for this run; empty leaves it to them.
+        public var bootstrap: [String]
+        public var bindAddress: String
+        /// Offers loopback addresses to peers; only for trials on one machine.
+        public var allowsLoopback: Bool
+
+        public init(bootstrap: [String] = [], bindAddress: String = "0.0.0.0", allowsLoopback: Bool = false) {
+            self.bootstrap = bootstrap
+            self.bindAddress = bindAddress
+            self.allowsLoopback = allowsLoopback
+        }
+    }
+
+    /// What is remembered of an account beside its keys and its database.
+    private struct Settings: Codable {
+        var alias: String
+        var created: Int64
+        var bootstrap: [String]
+    }
+
+    private let folder: String
+    private let options: Options
+    private let group: any EventLoopGroup
+    private let time: any TimeSource
+    private let logger: Logger
+    private var accounts: [Account] = []
+    private var isRunning = false
+
+    /// Prepares the service; the folder is made if it is missing, for its user only.
+    public init(
+        folder: String,
+        options: Options,
+        group: any EventLoopGroup,
+        time: any TimeSource = SystemTime(),
+        logger: Logger
+    ) throws {
+        self.folder = folder
+        self.options = options
+        self.group = group
+        self.time = time
+        self.logger = logger
+        try FileManager.default.createDirectory(
+            atPath: folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
+    }
+
+    /// Opens every account and brings it online.
+    ///
+    /// An account that cannot be opened is reported in the log and left out; the others run.
+    public func start() async throws {
+        guard !isRunning else { return }
+        isRunning = true
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        for name in names where FileManager.default.fileExists(atPath: "\(folder)/\(name)/\(Self.settingsFile)") {
+            do {
+                try await open(name)
+            } catch {
+                logger.error("an account could not be opened", metadata: ["account": "\(name)", "reason": "\(error)"])
+            }
+        }
+    }
+
+    /// Takes every account offline in good order.
+    public func stop() async {
+        guard isRunning else { return }
+        isRunning = false
+        await withDiscardingTaskGroup { group in
+            for account in accounts { group.addTask { await account.stop() } }
+        }
+        accounts = []
+    }
+
+    private static let settingsFile = "account.json"
+
+    @discardableResult
+    private func open(_ name: String) async throws -> Account {
+        let path = "\(folder)/\(name)"
+        let data = try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(Self.settingsFile)"))
+        let settings = try JSONDecoder().decode(Settings.self, from: data)
+        let network = Account.Network(
+            bootstrap: options.bootstrap.isEmpty ? settings.bootstrap : options.bootstrap,
+            bindAddress: options.bindAddress,
+            allowsLoopback: options.allowsLoopback
+        )
+        let account = try Account(
+            folder: AccountFolder(path: path),
+            name: name,
+            alias: settings.alias,
+            network: network,
+            group: group,
+            time: time,
+            logger: logger
+        )
+        accounts.append(account)
+        try await account.start()
+        return account
+    }
+
+    // MARK: Accounts
+
+    /// Makes an account: its keys, its archive, its first device. Done when all of it is on disk.
+    ///
+    /// Takes a second or two, for three RSA keys. An empty password leaves the archive readable to whoever can read the
+    /// folder.
+    public func createAccount(alias: String, password: String, bootstrap: [String]) async throws -> AccountInfo {
+        let alias = alias.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !alias.isEmpty, alias.utf8.count <= 128 else {
+            throw ApusError(.invalidIdentifier, "An account needs a name of at most 128 bytes.")
+        }
+        for account in accounts where account.alias == alias {
+            throw ApusError(
+                .aliasTaken,
+                "There is an account “\(alias)” already (\(account.name)). Choose another name."
+            )
+        }
+        let created = try await NewAccount.create(displayName: alias, now: time.wallTime)
+        var randomness = Randomness.secure
+        let name = Hexadecimal.encode(randomness.bytes(8))
+        let path = "\(folder)/\(name)"
+        do {
+            let target = AccountFolder(path: path)
+            try target.store(created, password: password, randomness: &randomness)
+            let chosen = bootstrap.isEmpty ? options.bootstrap : bootstrap
+            let settings = Settings(
+                alias: alias,
+                created: time.wallTime.milliseconds,
+                bootstrap: chosen.isEmpty ? Account.Network.publicBootstrap : chosen
+            )
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            // Written last: a folder without it is no account.
+            try DurableFile.write([UInt8](encoder.encode(settings)), to: Self.settingsFile, in: path)
+        } catch {
+            try? FileManager.default.removeItem(atPath: path)
+            throw ApusError(.storage, "The account could not be stored in \(path): \(error)")
+        }
+        return await (try open(name)).info()
+    }
+
+    public func accountInfos() async -> [AccountInfo] {
+        var infos: [AccountInfo] = []
+        for account in accounts { infos.append(await account.info()) }
+        return infos
+    }
+
+    public func statuses() async throws -> [AccountStatus] {
+        var statuses: [AccountStatus] = []
+        for account in accounts { statuses.append(try await account.status()) }
+        return statuses
+    }
+
+    /// The account that a person means: a local name, an identifier, an alias, or the only one.
+    public func account(named text: String?) throws -> Account {
+        guard let text, !text.isEmpty else {
+            guard let only = accounts.first else {
+                throw ApusError(.noAccount, "There is no account yet. Make one with: apus account new --alias NAME")
+            }
+            guard accounts.count == 1 else {
+                let names = accounts.map(\.alias).joined(separator: ", ")
+                throw ApusError(.accountAmbiguous, "There are several accounts (\(names)). Choose one with --account.")
+            }
+            return only
+        }
+        let matching = accounts.filter {
+            $0.name == text || $0.identity.accountID.hex == text || $0.alias.lowercased() == text.lowercased()
+        }
+        guard let account = matching.first else {
+            throw ApusError(.accountNotFound, "There is no account “\(text)”. See: apus account list")
+        }
+        return account
+    }
+
+    public func allAccounts() -> [Account] { accounts }
+}
