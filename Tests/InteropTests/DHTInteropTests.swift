@@ -4,6 +4,7 @@ import Keys
 import Logging
 import NIOPosix
 import Runtime
+import TestSupport
 import Testing
 
 /// Nodes of ours for tests.
