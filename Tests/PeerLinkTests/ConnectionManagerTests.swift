@@ -261,4 +261,22 @@ import Testing
             _ = await (first, second)
         }
     }
+
+    @Test func `a closed connection and its channels are let go`() async throws {
+        weak var connection: PeerConnection?
+        weak var channel: PeerChannel?
+        weak var manager: ConnectionManager?
+        func use() async throws {
+            let (alice, bob, _) = await pair()
+            manager = alice.manager
+            let opened = try await alice.manager.open("x", to: bob.identity.chain)
+            (connection, channel) = (opened.connection, opened)
+            try await opened.write([1])
+            await alice.manager.shutdown()
+            await bob.manager.shutdown()
+        }
+        try await use()
+        // What is left runs on other threads; the suite's time limit bounds this.
+        while connection != nil || channel != nil || manager != nil { await Task.yield() }
+    }
 }
