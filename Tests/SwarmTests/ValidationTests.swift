@@ -42,7 +42,13 @@ import Testing
     }
 
     /// Cases build on each other, also on refused ones: each is judged as if all before it had been accepted.
-    @Test(arguments: 0..<39) func `crafted commits get the recommended verdict`(index: Int) throws {
+    /// What older peers take and nobody has to fear: odd content by a proven author.
+    private static let lenientOnly: Set<Int> = [4, 10, 22, 28, 30, 32, 33, 37, 38]
+
+    @Test(arguments: 0..<39, [false, true]) func `crafted commits get the recommended verdict`(
+        index: Int,
+        lenient: Bool
+    ) throws {
         let cases = try vector("swarm-invalid")
         let entry = cases["cases"][index]
         let group = try GitBundle("swarm-group").read()
@@ -52,6 +58,7 @@ import Testing
         let commit = try #require(ObjectID(hex: entry["commit"].text))
         let refusal = try Peer(0).queue.write { database -> Refusal? in
             try Conversation.prepareClone(database, id)
+            try Conversation.setLenient(database, id, lenient)
             let store = try ConversationStore(database, id)
             store.stage(all)
             var validator = CommitValidator(store: store) { all.object($0)?.kind == .commit }
@@ -61,6 +68,7 @@ import Testing
             } catch let refusal as Refusal { return refusal }
         }
         let verdict = refusal == nil ? "accept" : "reject"
-        #expect(verdict == entry["recommended"].text, "\(entry["case"].text): \(refusal?.description ?? "")")
+        let expected = lenient && Self.lenientOnly.contains(index) ? "accept" : entry["recommended"].text
+        #expect(verdict == expected, "\(entry["case"].text): \(refusal?.description ?? "")")
     }
 }
