@@ -110,7 +110,7 @@ import Testing
                 )
             }
         }
-        #expect(try pair.first.history(pair.id).count == 4)
+        #expect(try pair.first.history(pair.id).count == 3)
     }
 
     @Test func `a merge that brings a file of its own is refused`() throws {

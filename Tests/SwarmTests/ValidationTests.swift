@@ -41,10 +41,10 @@ import Testing
         #expect(refusal?.rule == .initialCommit)
     }
 
-    /// Cases build on each other, also on refused ones: each is judged as if all before it had been accepted.
     /// What older peers take and nobody has to fear: odd content by a proven author.
     private static let lenientOnly: Set<Int> = [4, 10, 22, 28, 30, 32, 33, 37, 38]
 
+    // Cases build on each other, also on refused ones: each is judged as if all before it had been accepted.
     @Test(arguments: 0..<39, [false, true]) func `crafted commits get the recommended verdict`(
         index: Int,
         lenient: Bool
