@@ -71,4 +71,29 @@ import Testing
         let expected = lenient && Self.lenientOnly.contains(index) ? "accept" : entry["recommended"].text
         #expect(verdict == expected, "\(entry["case"].text): \(refusal?.description ?? "")")
     }
+
+    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    func `judging damaged objects is total, and no damaged commit passes`(seed: UInt64) throws {
+        let pair = try Pair()
+        _ = try pair.first.text("one", in: pair.id, at: 10)
+        _ = try pair.second.text("two", in: pair.id, at: 11)
+        _ = try pair.first.pull(pair.id, from: pair.second, at: 12)
+        let (clone, id) = (try Peer(1), pair.id)
+        try clone.queue.write { try Conversation.prepareClone($0, id) }
+        guard case .objects(let original, let head) = try clone.fetch(id, from: pair.first) else { return }
+        var mutations = ByteMutations(seed: seed)
+        var rng = SeededGenerator(seed: seed)
+        let ids = original.objects.keys.sorted()
+        for _ in 0..<150 {
+            let victim = try #require(ids.randomElement(using: &rng))
+            let old = try #require(original.object(victim))
+            let new = GitObject(kind: old.kind, content: mutations.next(of: old.content))
+            // Under the old name, so that everything still refers to it.
+            let objects = ObjectStore(original.objects.merging([victim: new]) { _, damaged in damaged })
+            let refusal = try clone.queue.write { try Conversation.judge($0, objects, head: head, in: id) }
+            guard old.kind == .commit else { continue }
+            let payload = try Commit(parsing: old.content).signedPayload
+            if (try? Commit(parsing: new.content))?.signedPayload != payload { #expect(refusal != nil) }
+        }
+    }
 }
