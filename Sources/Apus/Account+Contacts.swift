@@ -2,6 +2,7 @@ import DHT
 import GRDB
 import Identity
 public import Keys
+import Logging
 import PeerLink
 import Runtime
 import Swarm
@@ -11,6 +12,9 @@ extension Account {
     /// How often one device gets the same invitation: stored values live ten minutes, so it is never missing for long.
     private static var trustInterval: Duration { .seconds(240) }
 
+    /// How many invitations of strangers wait at most; further ones are not stored.
+    private static var requestLimit: Int { 1000 }
+
     // MARK: What a person does
 
     /// Invites somebody: makes the conversation, stores both, and asks them until they answer.
@@ -18,7 +22,10 @@ extension Account {
     /// An invitation of theirs that waits for an answer is accepted instead.
     public func addContact(_ id: InfoHash, alias: String = "") async throws -> ContactInfo {
         guard id != identity.accountID else {
-            throw ApusError(.invalidIdentifier, "This is your own identifier; give it to others so that they can add you.")
+            throw ApusError(
+                .invalidIdentifier,
+                "This is your own identifier; give it to others so that they can add you."
+            )
         }
         if try await read({ database in try RequestRow.exists(database, key: id.hex) }) {
             return try await acceptContact(id, alias: alias)
@@ -131,7 +138,10 @@ extension Account {
             throw ApusError(.contactNotFound, "No contact is named “\(text)”. See the list of contacts.")
         }
         guard named.count == 1 else {
-            throw ApusError(.contactNotFound, "\(named.count) contacts are named “\(text)”. Use the identifier instead.")
+            throw ApusError(
+                .contactNotFound,
+                "\(named.count) contacts are named “\(text)”. Use the identifier instead."
+            )
         }
         return contact
     }
@@ -235,6 +245,7 @@ extension Account {
                 case .asked:
                     guard ConversationID(hex: request.conversationID) != nil else { return (.ignored, nil) }
                     let isKnown = try RequestRow.exists(database, key: account.hex)
+                    guard try isKnown || RequestRow.fetchCount(database) < Self.requestLimit else { return (.ignored, nil) }
                     let row = RequestRow(
                         id: account.hex,
                         conversation: request.conversationID,
@@ -272,6 +283,7 @@ extension Account {
                 }
                 return (decision, contact)
             }
+            guard outcome.0 != .ignored else { return }
             await remember(chain)
             await act(on: outcome.0, contact: outcome.1, chain: chain)
         } catch {

@@ -3,7 +3,8 @@ import Foundation
 import GRDB
 import Git
 import Identity
-public import Keys
+import Keys
+import Logging
 import PeerLink
 import Runtime
 public import Swarm
@@ -78,7 +79,7 @@ extension Account {
             guard try Conversation.isPresent(database, conversation) else {
                 throw ApusError(.conversationNotFound, "There is no conversation \(conversation.hex).")
             }
-            try Conversations.export(conversation, to: folder, in: database)
+            try Conversation.export(database, conversation, to: folder)
         }
     }
 
@@ -158,7 +159,14 @@ extension Account {
                     signer: signer,
                     at: now
                 )
-                try Self.record(absorbed.newCommits, of: contact, signer: signer, timeline: timeline, at: now, in: database)
+                try Self.record(
+                    absorbed.newCommits,
+                    of: contact,
+                    signer: signer,
+                    timeline: timeline,
+                    at: now,
+                    in: database
+                )
                 guard isClone else { return false }
                 _ = try Conversation.join(database, conversation, signer: signer, at: now)
                 try Self.carryOver(to: conversation, contact: contact, signer: signer, at: now, in: database)
@@ -176,6 +184,8 @@ extension Account {
         } catch SwarmError.refused(let refusal) {
             logger.warning("a history was refused", metadata: ["conversation": "\(conversation)", "why": "\(refusal)"])
             try await write { database in
+                // Told once: the same history comes with every notification.
+                guard try TreatedIDs.isNew("refused:\(refusal.commit.hex)", at: now, in: database) else { return }
                 let contact = try Self.contact(of: conversation, in: database)?.id
                 try timeline.append(
                     .conversationRefused,

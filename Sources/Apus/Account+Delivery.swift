@@ -5,6 +5,7 @@ import Git
 import ICE
 import Identity
 import Keys
+import Logging
 import PeerLink
 import Runtime
 import SIP
@@ -142,7 +143,11 @@ extension Account {
         guard let chain = try? await knownDevice(target.device), let account = chain.accountID,
             let head = try? await read({ database in try Conversation.head(database, target.conversation) })
         else { return }
-        let note = CommitNotification(conversation: target.conversation.hex, commit: head.hex, device: identity.deviceID.hex)
+        let note = CommitNotification(
+            conversation: target.conversation.hex,
+            commit: head.hex,
+            device: identity.deviceID.hex
+        )
         let token = UInt64.random(in: 1...(1 << 53), using: &randomness)
         let isConnected = await isConnected(to: target.device)
         if !isConnected, order.attempt == 1 {
@@ -169,7 +174,11 @@ extension Account {
         value.type = ImMessage.valueType
         value.data = message.payload
         do {
-            _ = try await dht.putEncrypted(value, at: Locations.inbox(of: chain.shortDeviceID), for: chain.leaf.publicKey)
+            _ = try await dht.putEncrypted(
+                value,
+                at: Locations.inbox(of: chain.shortDeviceID),
+                for: chain.leaf.publicKey
+            )
         } catch {
             logger.debug("a message could not be put", metadata: ["reason": "\(error)"])
         }
@@ -203,7 +212,7 @@ extension Account {
         self.texts[connection.deviceID, default: []].append(texts)
         let chain = connection.chain
         tasks.start { [weak self] in
-            await texts.run { text in
+            await texts.run { [weak self] text in
                 let body = String(decoding: text.body, as: UTF8.self)
                 await self?.received(body, type: text.contentType, id: text.messageID, from: chain)
             }
@@ -250,11 +259,23 @@ extension Account {
 
     // MARK: Inbox
 
+    /// Values of the inbox that are treated at once; looking up a stranger's certificate takes seconds.
+    private static var inboxConcurrency: Int { 16 }
+
     /// Reads what others put into the inbox of this device.
     func readInbox() async {
-        for await event in await dht.listen(at: Locations.inbox(of: identity.shortDeviceID)) {
-            guard case .value(let opened) = event, opened.wasEncrypted, let signer = opened.signer else { continue }
-            tasks.start { [weak self] in await self?.treat(opened, signer: signer) }
+        let events = await dht.listen(at: Locations.inbox(of: identity.shortDeviceID))
+        await withTaskGroup(of: Void.self) { group in
+            var underWay = 0
+            for await event in events {
+                guard case .value(let opened) = event, opened.wasEncrypted, let signer = opened.signer else { continue }
+                if underWay == Self.inboxConcurrency {
+                    await group.next()
+                    underWay -= 1
+                }
+                group.addTask { await self.treat(opened, signer: signer) }
+                underWay += 1
+            }
         }
     }
 
@@ -275,14 +296,16 @@ extension Account {
 
     /// Peers look for the acknowledgement in the inbox of the one who acknowledges.
     private func acknowledge(_ message: ImMessage, from chain: CertificateChain) async {
-        guard let account = chain.accountID, let contact = try? await contactRow(account), contact.isActive else { return }
+        guard let account = chain.accountID, let contact = try? await contactRow(account), contact.isActive else {
+            return
+        }
         var value = Value()
         value.type = ImMessage.valueType
         value.data = message.acknowledgement(at: time.wallTime).payload
         let inbox = Locations.inbox(of: identity.shortDeviceID)
         let key = chain.leaf.publicKey
-        tasks.start { [weak self] in
-            _ = try? await self?.dht.putEncrypted(value, at: inbox, for: key)
+        tasks.start { [dht, value] in
+            _ = try? await dht.putEncrypted(value, at: inbox, for: key)
         }
     }
 }

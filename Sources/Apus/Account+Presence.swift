@@ -2,6 +2,7 @@ import DHT
 import GRDB
 import Identity
 import Keys
+import Logging
 import PeerLink
 import Runtime
 import Swarm
@@ -9,7 +10,9 @@ import Swarm
 /// Which devices of contacts are there, and how they are proved to be theirs.
 extension Account {
     /// Pauses between look-ups of a certificate that is announced but not found yet.
-    private static var certificatePauses: [Duration] { [.seconds(1), .seconds(2), .seconds(4), .seconds(8), .seconds(16)] }
+    private static var certificatePauses: [Duration] {
+        [.seconds(1), .seconds(2), .seconds(4), .seconds(8), .seconds(16)]
+    }
 
     /// Watches the announcements of a contact's devices for as long as the account runs.
     func watch(_ contact: InfoHash) {
@@ -134,7 +137,9 @@ extension Account {
 
     /// A device of a contact is announced: everything that waits for it is tried now.
     private func deviceAppeared(_ chain: CertificateChain) async {
-        guard let account = chain.accountID, let contact = try? await contactRow(account), contact.isActive else { return }
+        guard let account = chain.accountID, let contact = try? await contactRow(account), contact.isActive else {
+            return
+        }
         await sendDueTrust(to: chain, contact: contact)
         if contact.confirmed { await serve(chain, of: contact) }
     }

@@ -1,14 +1,13 @@
-public import DHT
-public import Identity
-public import Keys
-public import Logging
-public import NIOCore
-public import Runtime
-
+import DHT
 import Foundation
 import GRDB
 import Git
+public import Identity
+import Keys
+public import Logging
+public import NIOCore
 import PeerLink
+public import Runtime
 import Swarm
 
 /// One account on this device: its keys, its contacts and conversations, and the connections that serve them.
@@ -117,7 +116,7 @@ public actor Account {
         try await dht.start()
         let links = ConnectionManager(
             identity: identity,
-            signalling: DHTSignalling(dht: dht, identity: identity, logger: logger),
+            signalling: DHTSignalling(node: dht, identity: identity, logger: logger),
             configuration: ConnectionManager.Configuration(allowsLoopback: network.allowsLoopback),
             eventLoopGroup: group,
             time: time,
@@ -151,10 +150,11 @@ public actor Account {
 
     /// Puts the announcement of this device at the account's place, and keeps it there.
     private func announce() async {
+        let id = randomness.next() | 1
         while !Task.isCancelled {
             do {
                 var value = try Value(decoding: announcement)
-                value.id = randomness.next() | 1
+                value.id = id
                 value.priority = 1
                 _ = try await dht.put(value, at: identity.accountID, permanent: true)
                 isAnnounced = true
@@ -211,5 +211,5 @@ public actor Account {
         try await database.pool.read(body)
     }
 
-    var signer: CommitSigner { CommitSigner(chain: identity.chain, key: identity.key, displayName: alias) }
+    var signer: CommitSigner { CommitSigner(identity: identity, displayName: alias) }
 }

@@ -73,12 +73,12 @@ struct AccountCommand: AsyncParsableCommand {
             let client = try await options.client()
             let result = try await client.call("account.list")
             if options.json {
-                print(JSONValue.object(["accounts": result]).line)
+                Output.say(JSONValue.object(["accounts": result]).line)
                 return
             }
             let accounts = try result.decode([AccountInfo].self)
-            if accounts.isEmpty { print("There is no account yet. Make one with: apus account new --alias NAME") }
-            for account in accounts { print("\(account.alias)  \(account.id)  \(account.state.rawValue)") }
+            if accounts.isEmpty { Output.say("There is no account yet. Make one with: apus account new --alias NAME") }
+            for account in accounts { Output.say("\(account.alias)  \(account.id)  \(account.state.rawValue)") }
         }
     }
 }
@@ -115,12 +115,12 @@ enum Prompt {
             }
             if first.isEmpty { return "" }
             if hidden("Once more: ") == first { return first }
-            print("The two differ. Again:")
+            Output.say("The two differ. Again:")
         }
     }
 
     private static func hidden(_ question: String) -> String? {
-        var settings = unsafe termios()
+        var settings = termios()
         let isTerminal = unsafe tcgetattr(STDIN_FILENO, &settings) == 0
         if isTerminal {
             var silent = settings
@@ -130,7 +130,7 @@ enum Prompt {
         defer {
             if isTerminal {
                 unsafe tcsetattr(STDIN_FILENO, TCSANOW, &settings)
-                print()
+                Output.say("")
             }
         }
         return line(question)

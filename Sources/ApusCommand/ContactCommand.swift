@@ -72,14 +72,16 @@ struct ContactCommand: AsyncParsableCommand {
             let client = try await options.client()
             let result = try await client.call("contact.list", options.parameters())
             if options.json {
-                print(JSONValue.object(["contacts": result]).line)
+                Output.say(JSONValue.object(["contacts": result]).line)
                 return
             }
             let contacts = try result.decode([ContactInfo].self)
-            if contacts.isEmpty { print("You have no contacts yet. Invite somebody with: apus contact add IDENTIFIER") }
+            if contacts.isEmpty {
+                Output.say("You have no contacts yet. Invite somebody with: apus contact add IDENTIFIER")
+            }
             for contact in contacts {
                 let name = contact.alias.isEmpty ? "(no name)" : Output.safe(contact.alias)
-                print("\(name)  \(contact.id)  \(Self.sentence(for: contact))")
+                Output.say("\(name)  \(contact.id)  \(Self.sentence(for: contact))")
             }
         }
 

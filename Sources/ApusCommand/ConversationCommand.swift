@@ -20,11 +20,13 @@ struct ConversationCommand: AsyncParsableCommand {
             let client = try await options.client()
             let result = try await client.call("conversation.list", options.parameters())
             if options.json {
-                print(JSONValue.object(["conversations": result]).line)
+                Output.say(JSONValue.object(["conversations": result]).line)
                 return
             }
             for contact in try result.decode([ContactInfo].self) {
-                print("\(contact.conversation)  \(contact.alias.isEmpty ? contact.id : Output.safe(contact.alias))")
+                Output.say(
+                    "\(contact.conversation)  \(contact.alias.isEmpty ? contact.id : Output.safe(contact.alias))"
+                )
             }
         }
     }
@@ -48,10 +50,12 @@ struct ConversationCommand: AsyncParsableCommand {
                 .decode([HistoryEntry].self)
             for entry in entries {
                 if options.json {
-                    print(try JSONValue(encoding: entry).line)
+                    Output.say(try JSONValue(encoding: entry).line)
                 } else {
                     let author = entry.author.isEmpty ? "" : Output.short(entry.author)
-                    print("\(entry.id)  \(Output.time(entry.time * 1000))  \(author)  \(entry.type)  \(Output.safe(entry.body))")
+                    Output.say(
+                        "\(entry.id)  \(Output.time(entry.time * 1000))  \(author)  \(entry.type)  \(Output.safe(entry.body))"
+                    )
                 }
             }
         }
@@ -73,7 +77,11 @@ struct ConversationCommand: AsyncParsableCommand {
             let path = URL(fileURLWithPath: folder).standardizedFileURL.path
             let params = options.parameters(["conversation": .string(conversation), "folder": .string(path)])
             _ = try await client.call("conversation.export", params)
-            Output.line("Written to \(path). Look at it with: git -C \(path) log", json: ["folder": .string(path)], options)
+            Output.line(
+                "Written to \(path). Look at it with: git -C \(path) log",
+                json: ["folder": .string(path)],
+                options
+            )
         }
     }
 }

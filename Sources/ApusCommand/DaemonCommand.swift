@@ -59,7 +59,9 @@ struct DaemonCommand: AsyncParsableCommand {
             }
             try await service.start()
             try await server.start()
-            if !detached { print("Apus runs in \(options.folder). Talk to it with the other commands; end it with Ctrl-C.") }
+            if !detached {
+                Output.say("Apus runs in \(options.folder). Talk to it with the other commands; end it with Ctrl-C.")
+            }
             for await _ in stops { break }
             // The answer to the client that asked for the end is on its way.
             try? await Task.sleep(for: .milliseconds(50))

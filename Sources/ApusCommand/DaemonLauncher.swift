@@ -42,10 +42,13 @@ struct DaemonLauncher {
         )
         let log = "\(options.folder)/daemon.log"
         if !FileManager.default.fileExists(atPath: log) {
-            FileManager.default.createFile(atPath: log, contents: nil, attributes: [.posixPermissions: 0o600])
+            _ = FileManager.default.createFile(atPath: log, contents: nil, attributes: [.posixPermissions: 0o600])
         }
         guard let output = FileHandle(forWritingAtPath: log) else {
-            throw Failure(kind: .unavailable, sentence: "The log \(log) cannot be written, so the daemon was not started.")
+            throw Failure(
+                kind: .unavailable,
+                sentence: "The log \(log) cannot be written, so the daemon was not started."
+            )
         }
         output.seekToEndOfFile()
         let process = Process()
@@ -66,7 +69,10 @@ struct DaemonLauncher {
             return URL(fileURLWithPath: path)
         }
         guard let path = Bundle.main.executablePath else {
-            throw Failure(kind: .unavailable, sentence: "The path of this program is unknown; start the daemon by hand: apus daemon run")
+            throw Failure(
+                kind: .unavailable,
+                sentence: "The path of this program is unknown; start the daemon by hand: apus daemon run"
+            )
         }
         return URL(fileURLWithPath: path)
     }

@@ -23,7 +23,8 @@ struct Demo: AsyncParsableCommand {
             handler.logLevel = isVerbose ? .debug : .error
             return handler
         }
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-demo-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-demo-\(UUID().uuidString)")
+            .path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try await DemoPlay(folder: folder).perform()
     }
@@ -71,19 +72,28 @@ private final class DemoPlay {
             return first?.state == .ready && second?.state == .ready
         }
 
-        try await say("Hello Bob, no server in between!", from: aliceAccount, to: bobAccount, as: "Alice writes, Bob reads")
+        try await say(
+            "Hello Bob, no server in between!",
+            from: aliceAccount,
+            to: bobAccount,
+            as: "Alice writes, Bob reads"
+        )
         try await say("Hello Alice, I see you.", from: bobAccount, to: aliceAccount, as: "Bob writes, Alice reads")
 
         await bob.stop()
         done("Bob goes offline")
         for number in 1...3 {
-            _ = try await aliceAccount.send("While you were away (\(number) of 3)", to: try await contact(of: aliceAccount))
+            _ = try await aliceAccount.send(
+                "While you were away (\(number) of 3)",
+                to: try await contact(of: aliceAccount)
+            )
         }
         done("Alice writes three messages; they are stored and wait")
         bob = try await startService("bob")
         bobAccount = try await bob.account(named: nil)
         try await until("Bob comes back and has all three") { [bobAccount] in
-            try await bobAccount.messages(conversation: nil).filter { $0.body.hasPrefix("While you were away") }.count == 3
+            try await bobAccount.messages(conversation: nil).filter { $0.body.hasPrefix("While you were away") }.count
+                == 3
         }
 
         await alice.stop()
@@ -98,13 +108,16 @@ private final class DemoPlay {
         let ours = Set(try await messages(of: aliceAccount))
         let theirs = Set(try await messages(of: bobAccount))
         guard ours == theirs, ours.count == 6 else {
-            throw Failure(kind: .refused, sentence: "The two do not hold the same six messages: \(ours.count) and \(theirs.count).")
+            throw Failure(
+                kind: .refused,
+                sentence: "The two do not hold the same six messages: \(ours.count) and \(theirs.count)."
+            )
         }
         await alice.stop()
         await bob.stop()
         await node.shutdown()
         done("Both hold the same six messages")
-        print("All of it worked, in \(seconds(clock.now - start)) s.")
+        Output.say("All of it worked, in \(seconds(clock.now - start)) s.")
     }
 
     // MARK: Helpers of the scenes
@@ -165,7 +178,7 @@ private final class DemoPlay {
 
     private func done(_ what: String) {
         let time = seconds(clock.now - sceneStart)
-        print("\(String(repeating: " ", count: max(0, 7 - time.count)))\(time) s  \(what)")
+        Output.say("\(String(repeating: " ", count: max(0, 7 - time.count)))\(time) s  \(what)")
         sceneStart = clock.now
     }
 

@@ -7,7 +7,8 @@ import Foundation
 struct Send: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send a message.",
-        discussion: "Done when the message is stored here: from then on it reaches them, also if they are away for long."
+        discussion:
+            "Done when the message is stored here: from then on it reaches them, also if they are away for long."
     )
 
     @OptionGroup var options: GlobalOptions
@@ -59,7 +60,7 @@ struct Inbox: AsyncParsableCommand {
         for message in shown { MessagePrinter.show(message, names: names, options: options) }
         try await markRead(shown, client)
         guard follow else {
-            if shown.isEmpty, !options.json { print("Nothing new.") }
+            if shown.isEmpty, !options.json { Output.say("Nothing new.") }
             return
         }
         let seen = Set(shown.map(\.message))
@@ -80,7 +81,9 @@ struct Inbox: AsyncParsableCommand {
     }
 
     private func everything(_ client: ControlClient) async throws -> [MessageInfo] {
-        try await client.call("message.list", options.parameters(["limit": .integer(10_000)])).decode([MessageInfo].self)
+        try await client.call("message.list", options.parameters(["limit": .integer(10_000)])).decode(
+            [MessageInfo].self
+        )
     }
 
     private func markRead(_ messages: [MessageInfo], _ client: ControlClient) async throws {
@@ -112,7 +115,9 @@ struct Chat: AsyncParsableCommand {
         let messages = try await client.call("message.list", recent).decode([MessageInfo].self)
         for message in messages { MessagePrinter.show(message, names: names, options: options) }
         if !options.json {
-            Output.note("— \(names.name(of: chosen.id)) is \(chosen.online ? "online" : "offline; what you write is kept") —")
+            Output.note(
+                "— \(names.name(of: chosen.id)) is \(chosen.online ? "online" : "offline; what you write is kept") —"
+            )
         }
         let options = options
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -171,16 +176,16 @@ struct Names: Sendable {
 enum MessagePrinter {
     static func show(_ message: MessageInfo, names: Names, options: GlobalOptions) {
         if options.json {
-            print((try? JSONValue(encoding: message).line) ?? "{}")
+            Output.say((try? JSONValue(encoding: message).line) ?? "{}")
             return
         }
         let time = Output.time(message.time)
         let body = Output.safe(message.body)
         switch message.direction {
-        case .incoming: print("\(time)  \(names.name(of: message.from)): \(body)")
+        case .incoming: Output.say("\(time)  \(names.name(of: message.from)): \(body)")
         case .outgoing:
             let mark = message.state == .stored ? " (not yet there)" : ""
-            print("\(time)  you to \(names.name(of: message.contact)): \(body)\(mark)")
+            Output.say("\(time)  you to \(names.name(of: message.contact)): \(body)\(mark)")
         }
     }
 }

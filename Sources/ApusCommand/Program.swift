@@ -23,8 +23,6 @@ struct Program: AsyncParsableCommand {
     )
 
     static func main() async {
-        // Lines appear when they are written, also in a pipe.
-        setvbuf(stdout, nil, _IOLBF, 0)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -13,7 +13,7 @@ struct Status: AsyncParsableCommand {
         let hello = try await client.call("daemon.hello")
         let statuses = try await client.call("status.get").decode([AccountStatus].self)
         if options.json {
-            let accounts = try statuses.map { status in
+            let accounts = statuses.map { status in
                 JSONValue.object([
                     "account": .string(status.account.account),
                     "id": .string(status.account.id),
@@ -27,16 +27,16 @@ struct Status: AsyncParsableCommand {
                     "connections": .integer(Int64(status.connections)),
                 ])
             }
-            print(JSONValue.object(["daemon": hello, "accounts": .array(accounts)]).line)
+            Output.say(JSONValue.object(["daemon": hello, "accounts": .array(accounts)]).line)
             return
         }
-        print("The daemon runs as process \(hello["pid"]?.integer ?? 0) since \(hello["uptime"]?.integer ?? 0) s.")
-        if statuses.isEmpty { print("There is no account yet. Make one with: apus account new --alias NAME") }
+        Output.say("The daemon runs as process \(hello["pid"]?.integer ?? 0) since \(hello["uptime"]?.integer ?? 0) s.")
+        if statuses.isEmpty { Output.say("There is no account yet. Make one with: apus account new --alias NAME") }
         for status in statuses {
-            print("\(status.account.alias)  \(status.account.id)")
-            print("  \(Self.sentence(for: status))")
-            print("  \(status.contacts) contacts, \(status.connections) open connections")
-            if status.outbox > 0 { print("  \(status.outbox) messages wait for their readers to come online") }
+            Output.say("\(status.account.alias)  \(status.account.id)")
+            Output.say("  \(Self.sentence(for: status))")
+            Output.say("  \(status.contacts) contacts, \(status.connections) open connections")
+            if status.outbox > 0 { Output.say("  \(status.outbox) messages wait for their readers to come online") }
         }
     }
 

@@ -30,16 +30,16 @@ struct Welcome: AsyncParsableCommand {
                 sentence: "There is no account yet. Make one with: apus account new --alias NAME --no-password"
             )
         }
-        print("Welcome to Apus. You need no server and no phone number, only a name that your contacts see.")
+        Output.say("Welcome to Apus. You need no server and no phone number, only a name that your contacts see.")
         var name = ""
         while name.isEmpty {
             guard let answer = Prompt.line("Your name: ") else { return }
             name = answer.trimmingCharacters(in: .whitespaces)
         }
         let password = try Prompt.newPassword()
-        print("Making keys; this takes a few seconds…")
+        Output.say("Making keys; this takes a few seconds…")
         let info = try await Accounts.create(alias: name, password: password, options: options, client: client)
-        print(
+        Output.say(
             """
 
             Done. Give your identifier to those who want to talk to you:
@@ -57,15 +57,17 @@ struct Welcome: AsyncParsableCommand {
 
     private func showNews(_ accounts: [AccountInfo], _ client: ControlClient) async throws {
         for account in accounts {
-            print("\(account.alias)  \(account.id)  \(account.state.rawValue)")
+            Output.say("\(account.alias)  \(account.id)  \(account.state.rawValue)")
             let params: JSONValue = .object(["account": .string(account.account)])
             let contacts = try await client.call("contact.list", params).decode([ContactInfo].self)
             let unread = try await client.call("message.unread", params).decode([MessageInfo].self).count
             for contact in contacts where contact.state == .requested {
                 let name = contact.alias.isEmpty ? contact.id : Output.safe(contact.alias)
-                print("  \(name) invites you: apus contact accept \(contact.id)")
+                Output.say("  \(name) invites you: apus contact accept \(contact.id)")
             }
-            print("  \(contacts.filter { $0.state != .requested }.count) contacts, \(unread) unread messages: apus inbox")
+            Output.say(
+                "  \(contacts.filter { $0.state != .requested }.count) contacts, \(unread) unread messages: apus inbox"
+            )
         }
     }
 }

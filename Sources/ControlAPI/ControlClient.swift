@@ -1,7 +1,6 @@
+import Foundation
 public import NIOCore
 public import NIOPosix
-
-import Foundation
 
 /// Talks to a daemon over its control socket.
 ///

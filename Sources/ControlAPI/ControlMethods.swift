@@ -1,5 +1,4 @@
 public import Apus
-
 import Foundation
 import Identity
 import Keys
@@ -192,14 +191,20 @@ public struct ControlMethods: Sendable {
         let wanted = try params.decode(ConversationParameters.self)
         let account = try await service.account(named: wanted.account)
         guard let id = ConversationID(hex: wanted.conversation) else {
-            throw ApusError(.invalidIdentifier, "“\(wanted.conversation)” is no conversation: that is 40 hexadecimal digits.")
+            throw ApusError(
+                .invalidIdentifier,
+                "“\(wanted.conversation)” is no conversation: that is 40 hexadecimal digits."
+            )
         }
         switch method {
         case "conversation.history":
             return try JSONValue(encoding: try await account.history(of: id, limit: wanted.limit ?? .max))
         case "conversation.export":
             guard let folder = wanted.folder, folder.hasPrefix("/") else {
-                throw RPCError(code: .invalidParameters, message: "conversation.export needs “folder”, an absolute path.")
+                throw RPCError(
+                    code: .invalidParameters,
+                    message: "conversation.export needs “folder”, an absolute path."
+                )
             }
             try await account.export(id, to: folder)
             return .object(["folder": .string(folder)])

@@ -1,7 +1,6 @@
+import Foundation
 public import Logging
 public import NIOCore
-
-import Foundation
 import NIOPosix
 
 /// Serves JSON-RPC 2.0 on a unix socket, an object a line.
@@ -92,7 +91,6 @@ public actor ControlServer {
             logger.debug("control connection closed", metadata: ["reason": "\(error)"])
         }
     }
-
 }
 
 /// The client at the other end of a control connection.

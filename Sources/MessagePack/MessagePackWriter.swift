@@ -92,6 +92,20 @@ public struct MessagePackWriter: Sendable {
         bytes.append(contentsOf: encoded)
     }
 
+    /// Appends an integer as it stands, for binaries that are made of words.
+    public mutating func write(word: some FixedWidthInteger & UnsignedInteger) {
+        var shift = word.bitWidth - 8
+        while shift >= 0 {
+            bytes.append(UInt8(truncatingIfNeeded: word >> shift))
+            shift -= 8
+        }
+    }
+
+    /// Forgets what was written and keeps the memory, so that one writer serves many messages.
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
     private mutating func writeContainer(_ count: Int, fixed: UInt8, wide: UInt8) {
         switch count {
         case 0..<16: bytes.append(fixed | UInt8(count))

@@ -1,3 +1,4 @@
+import Swarm
 import Testing
 
 @testable import Apus
@@ -104,8 +105,16 @@ import Testing
     }
 
     @Test func `when both sides asked, both keep the same conversation`() {
-        let first = TrustDecision.make(isConfirmation: false, conversation: Self.large, contact: Self.contact(Self.small))
-        let second = TrustDecision.make(isConfirmation: false, conversation: Self.small, contact: Self.contact(Self.large))
+        let first = TrustDecision.make(
+            isConfirmation: false,
+            conversation: Self.large,
+            contact: Self.contact(Self.small)
+        )
+        let second = TrustDecision.make(
+            isConfirmation: false,
+            conversation: Self.small,
+            contact: Self.contact(Self.large)
+        )
         #expect(first == .confirmed(answer: Self.small))
         #expect(second == .adopted(conversation: Self.small, answers: true))
     }
@@ -114,7 +123,9 @@ import Testing
 @Suite struct CommitNotificationTests {
     @Test func `the form of older peers is read`() {
         let text = "{\n\t\"commit\" : \"c0\",\n\t\"deviceId\" : \"d0\",\n\t\"id\" : \"e0\"\n}"
-        #expect(CommitNotification(decoding: text) == CommitNotification(conversation: "e0", commit: "c0", device: "d0"))
+        #expect(
+            CommitNotification(decoding: text) == CommitNotification(conversation: "e0", commit: "c0", device: "d0")
+        )
     }
 
     @Test func `what is written is read again`() {

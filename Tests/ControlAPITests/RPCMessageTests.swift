@@ -34,11 +34,16 @@ import Testing
 
     @Test(arguments: [1, 2, 3] as [UInt64]) func `reading is total`(seed: UInt64) {
         var randomness = Randomness.seeded(seed)
-        let line = Array(#"{"jsonrpc":"2.0","id":7,"method":"message.send","params":{"to":"Bob","n":[1,2.5,null]}}"#.utf8)
+        let line = Array(
+            #"{"jsonrpc":"2.0","id":7,"method":"message.send","params":{"to":"Bob","n":[1,2.5,null]}}"#.utf8
+        )
         for _ in 0..<500 {
             var bytes = line
             for _ in 0..<4 {
-                bytes[Int.random(in: 0..<bytes.count, using: &randomness)] = UInt8.random(in: 0...255, using: &randomness)
+                bytes[Int.random(in: 0..<bytes.count, using: &randomness)] = UInt8.random(
+                    in: 0...255,
+                    using: &randomness
+                )
             }
             _ = try? RPCRequest.parse(bytes)
         }

@@ -1,5 +1,5 @@
 import MessagePack
-import Runtime
+import TestSupport
 import Testing
 
 /// Bytes and the value that they stand for.
@@ -8,11 +8,11 @@ struct Golden: Sendable, CustomTestStringConvertible {
     let value: MessagePackValue
 
     init(_ hex: String, _ value: MessagePackValue) {
-        bytes = Hexadecimal.decode(hex) ?? []
+        bytes = Hex.bytes(hex)
         self.value = value
     }
 
-    var testDescription: String { Hexadecimal.encode(bytes) }
+    var testDescription: String { Hex.text(bytes) }
 }
 
 /// Bytes that are no object, and why.
@@ -21,11 +21,11 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     let error: MessagePackError
 
     init(_ hex: String, _ error: MessagePackError) {
-        bytes = Hexadecimal.decode(hex) ?? []
+        bytes = Hex.bytes(hex)
         self.error = error
     }
 
-    var testDescription: String { Hexadecimal.encode(bytes) }
+    var testDescription: String { Hex.text(bytes) }
 }
 
 /// Canonical encodings, written out by hand from the MessagePack specification.

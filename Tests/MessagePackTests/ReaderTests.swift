@@ -1,5 +1,4 @@
 import MessagePack
-import Runtime
 import TestSupport
 import Testing
 
@@ -102,13 +101,13 @@ import Testing
     }
 
     @Test(arguments: 1...8 as ClosedRange<UInt64>) func `reading is total`(seed: UInt64) {
-        var random = Randomness.seeded(seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<4_000 {
             let bytes = random.bytes(Int.random(in: 0...48, using: &random))
             if let value = try? MessagePackValue.decode(bytes) {
-                #expect(throws: Never.self, "seed \(seed), bytes \(Hexadecimal.encode(bytes))") {
+                #expect(throws: Never.self, "seed \(seed), bytes \(Hex.text(bytes))") {
                     let again = try MessagePackValue.decode(value.encoded)
-                    #expect(sameBits(again, value), "seed \(seed), bytes \(Hexadecimal.encode(bytes))")
+                    #expect(sameBits(again, value), "seed \(seed), bytes \(Hex.text(bytes))")
                 }
             }
             var reader = MessagePackReader(bytes.span.bytes)
@@ -119,7 +118,7 @@ import Testing
     }
 
     @Test(arguments: 1...8 as ClosedRange<UInt64>) func `what is written is read again`(seed: UInt64) throws {
-        var random = Randomness.seeded(seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<500 {
             let value = randomValue(depth: 4, using: &random)
             let bytes = value.encoded
@@ -146,14 +145,14 @@ private func sameBits(_ left: MessagePackValue, _ right: MessagePackValue) -> Bo
     left == right || left.encoded == right.encoded
 }
 
-private func randomValue(depth: Int, using random: inout Randomness) -> MessagePackValue {
+private func randomValue(depth: Int, using random: inout SeededGenerator) -> MessagePackValue {
     switch Int.random(in: 0..<(depth > 0 ? 10 : 8), using: &random) {
     case 0: return .null
     case 1: return .boolean(Bool.random(using: &random))
     case 2: return .unsigned(random.next() >> UInt64.random(in: 0..<64, using: &random))
     case 3: return .negative(-1 - Int64(random.next() >> UInt64.random(in: 1..<64, using: &random)))
     case 4: return .float(Double(Int64(bitPattern: random.next())))
-    case 5: return .text(Hexadecimal.encode(random.bytes(Int.random(in: 0...140, using: &random))))
+    case 5: return .text(Hex.text(random.bytes(Int.random(in: 0...140, using: &random))))
     case 6: return .binary(random.bytes(Int.random(in: 0...300, using: &random)))
     case 7: return .extended(type: 5, data: random.bytes(Int.random(in: 0...20, using: &random)))
     case 8:

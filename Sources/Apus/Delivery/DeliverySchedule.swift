@@ -5,7 +5,10 @@ package import Runtime
 /// This is the only owner of the retry schedule for notifications; everything else asks it. A pure state machine: facts
 /// and time go in, orders come out. A notification counts as delivered when the device has *fetched*, not when it was
 /// answered: a peer may acknowledge the text and then lose the fetch. Source: conversation protocol, "Notifications".
-package struct DeliverySchedule<Device: Hashable & Comparable & Sendable, Conversation: Hashable & Comparable & Sendable>:
+package struct DeliverySchedule<
+    Device: Hashable & Comparable & Sendable,
+    Conversation: Hashable & Comparable & Sendable
+>:
     Sendable
 {
     package struct Target: Hashable, Comparable, Sendable {

@@ -38,30 +38,42 @@ final class Fetcher: Sendable {
     /// Works until the task is cancelled.
     func run() async {
         var open: OpenChannel?
+        var failures = 0
+        var repetition: Task<Void, Never>?
         for await _ in requests {
-            var failures = 0
-            while !Task.isCancelled {
-                do {
-                    guard let account else { return }
-                    if open == nil {
-                        open = OpenChannel(try await account.openGitChannel(conversation, to: device))
-                    }
-                    guard let channel = open else { break }
-                    try await session(on: channel, account: account)
-                    break
-                } catch {
-                    await open?.channel.close()
-                    open = nil
-                    logger.debug(
-                        "fetch failed",
-                        metadata: ["device": "\(device.deviceID)", "attempt": "\(failures)", "reason": "\(error)"]
-                    )
-                    guard failures < Self.pauses.count else { break }
-                    try? await Task.sleep(for: Self.pauses[failures])
-                    failures += 1
+            repetition?.cancel()
+            do {
+                guard let account else { return }
+                let channel: OpenChannel
+                if let open {
+                    channel = open
+                } else {
+                    channel = OpenChannel(try await account.openGitChannel(conversation, to: device))
+                    open = channel
+                }
+                try await session(on: channel, account: account)
+                failures = 0
+            } catch {
+                await open?.channel.close()
+                open = nil
+                logger.debug(
+                    "fetch failed",
+                    metadata: ["device": "\(device.deviceID)", "attempt": "\(failures)", "reason": "\(error)"]
+                )
+                guard failures < Self.pauses.count else {
+                    failures = 0
+                    continue
+                }
+                // A request that comes earlier does not wait for the pause.
+                let pause = Self.pauses[failures]
+                failures += 1
+                repetition = Task { [request] in
+                    do { try await Task.sleep(for: pause) } catch { return }
+                    request.yield()
                 }
             }
         }
+        repetition?.cancel()
         await open?.channel.close()
     }
 

@@ -1,4 +1,4 @@
-import Logging
+package import Logging
 package import PeerLink
 package import Runtime
 package import SIP

@@ -1,10 +1,9 @@
-public import Keys
+import Foundation
+import Identity
+import Keys
 public import Logging
 public import NIOCore
 public import Runtime
-
-import Foundation
-import Identity
 
 /// All accounts of a data folder: what a daemon runs.
 public actor ApusService {
@@ -121,7 +120,10 @@ public actor ApusService {
             throw ApusError(.invalidIdentifier, "An account needs a name of at most 128 bytes.")
         }
         for account in accounts where account.alias == alias {
-            throw ApusError(.aliasTaken, "There is an account “\(alias)” already (\(account.name)). Choose another name.")
+            throw ApusError(
+                .aliasTaken,
+                "There is an account “\(alias)” already (\(account.name)). Choose another name."
+            )
         }
         let created = try await NewAccount.create(displayName: alias, now: time.wallTime)
         var randomness = Randomness.secure

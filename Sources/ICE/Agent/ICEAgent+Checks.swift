@@ -127,7 +127,9 @@ extension ICEAgent {
 
     // MARK: Checks of our own
 
-    /// Checks back over the connection on which the peer has checked. Source: RFC 8445 §7.3.1.4.
+    /// Checks back over the connection on which the peer has checked.
+    ///
+    /// Source: RFC 8445 §7.3.1.4.
     mutating func trigger(_ id: ConnectionID, now: Instant) {
         guard phase == .checking, let index = index(of: id), connections[index].stage == .open else { return }
         guard connections[index].check == .none else { return }

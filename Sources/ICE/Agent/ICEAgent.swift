@@ -88,7 +88,12 @@ public struct ICEAgent: Sendable {
 
     /// An agent with fresh credentials.
     ///
-    /// - Parameter addresses: where this machine listens, the preferred address first.
+    /// - Parameters:
+    ///   - role: controlling for the answerer of a connection request, controlled for the requester.
+    ///   - addresses: where this machine listens, the preferred address first.
+    ///   - allowsLoopback: whether loopback candidates of the peer are dialled.
+    ///   - limits: times and bounds.
+    ///   - randomness: for credentials, transactions and the times of keepalives.
     public init(
         role: Role,
         addresses: [LocalAddress],
@@ -157,7 +162,9 @@ public enum ICEFailure: Error, Equatable, Sendable {
     case connectionLost
 }
 
-/// Times and bounds of a negotiation. Source: peer connections protocol, "Failure budget"; RFC 8445 §14.
+/// Times and bounds of a negotiation.
+///
+/// Source: peer connections protocol, "Failure budget"; RFC 8445 §14.
 public struct ICELimits: Sendable {
     /// Between two dials.
     public var pacing: Duration = .milliseconds(50)

@@ -45,7 +45,9 @@ public struct ICECandidate: Hashable, Sendable {
     public var address: TransportAddress
     public var kind: Kind
 
-    /// The port of a candidate that only dials. Source: RFC 6544 §4.5.
+    /// The port of a candidate that only dials.
+    ///
+    /// Source: RFC 6544 §4.5.
     public static let activePort: UInt16 = 9
 
     public init(
@@ -64,7 +66,9 @@ public struct ICECandidate: Hashable, Sendable {
         self.kind = kind
     }
 
-    /// The priority of a candidate. Source: RFC 8445 §5.1.2.1.
+    /// The priority of a candidate.
+    ///
+    /// Source: RFC 8445 §5.1.2.1.
     public static func priority(of kind: Kind, localPreference: UInt16, component: Int = 1) -> UInt32 {
         kind.preference << 24 | UInt32(localPreference) << 8 | UInt32(256 - component)
     }

@@ -24,7 +24,8 @@ enum HostAddresses {
         }
         let loopback = allowsLoopback ? usable.filter(\.isLoopback) : []
         let limit = ICEDescriptionLimits.hostCandidates / 2
-        return Array((usable.filter { !$0.isLoopback }.prefix(limit - loopback.count.clamped(to: 1)) + loopback).prefix(limit))
+        let direct = usable.filter { !$0.isLoopback }.prefix(limit - min(1, loopback.count))
+        return Array((direct + loopback).prefix(limit))
     }
 
     /// The source address that the routing table picks; connecting a datagram socket sends nothing.
@@ -34,8 +35,4 @@ enum HostAddresses {
         defer { channel.close(promise: nil) }
         return channel.localAddress.flatMap(TransportAddress.init)?.host
     }
-}
-
-extension Int {
-    fileprivate func clamped(to limit: Int) -> Int { Swift.min(self, limit) }
 }

@@ -95,7 +95,9 @@ final class ICEConnectionHandler: ChannelDuplexHandler {
 
 // MARK: - Socket options
 
-/// Dead peers are noticed within half a minute by the kernel. Source: peer connections protocol, "TCP connections".
+/// Dead peers are noticed within half a minute by the kernel.
+///
+/// Source: peer connections protocol, "TCP connections".
 private let peerOptions: [(option: ChannelOptions.Types.SocketOption, value: SocketOptionValue)] = {
     let tcp = NIOBSDSocket.OptionLevel.tcp
     var options: [(option: ChannelOptions.Types.SocketOption, value: SocketOptionValue)] = [

@@ -37,7 +37,16 @@ public actor ICESession {
 
     /// Opens listeners and gathers this machine's candidates; the peer can be told ``localDescription`` afterwards.
     ///
-    /// - Parameter prepare: adds the handlers that live above the byte stream.
+    /// - Parameters:
+    ///   - role: controlling for the answerer of a connection request, controlled for the requester.
+    ///   - configuration: what the session needs to know about its surroundings.
+    ///   - eventLoop: where everything of the session runs.
+    ///   - time: the monotonic clock.
+    ///   - randomness: for credentials and transactions.
+    ///   - logger: for what goes wrong.
+    ///   - prepare: adds the handlers that live above the byte stream.
+    /// - Returns: a session that listens.
+    /// - Throws: `ICEError.noAddresses`.
     public static func gather(
         role: ICEAgent.Role,
         configuration: ICEConfiguration,

@@ -1,6 +1,8 @@
 import Crypto
 
-/// MESSAGE-INTEGRITY: HMAC-SHA1 with the password as key. Source: RFC 8489 §14.5.
+/// MESSAGE-INTEGRITY: HMAC-SHA1 with the password as key.
+///
+/// Source: RFC 8489 §14.5.
 enum STUNIntegrity {
     static let byteCount = 20
 
@@ -23,7 +25,9 @@ enum STUNIntegrity {
     }
 }
 
-/// FINGERPRINT: CRC-32 with a mask that tells it from other checksums. Source: RFC 8489 §14.7.
+/// FINGERPRINT: CRC-32 with a mask that tells it from other checksums.
+///
+/// Source: RFC 8489 §14.7.
 enum STUNFingerprint {
     private static let mask: UInt32 = 0x5354_554E
 

@@ -84,7 +84,9 @@ public enum STUNAttribute: Hashable, Sendable {
     }
 }
 
-/// Attribute numbers. Source: RFC 8489 §18.3, RFC 8445 §20.1.
+/// Attribute numbers.
+///
+/// Source: RFC 8489 §18.3, RFC 8445 §20.1.
 enum STUNAttributeType {
     static let mappedAddress: UInt16 = 0x0001
     static let username: UInt16 = 0x0006

@@ -151,7 +151,9 @@ extension STUNAttribute {
         return TransportAddress(networkBytes: bytes[4...], port: bytes.bigEndian(at: 2))
     }
 
-    /// XOR of port and address with cookie and transaction id. Source: RFC 8489 §14.2.
+    /// XOR of port and address with cookie and transaction id.
+    ///
+    /// Source: RFC 8489 §14.2.
     static func masked(_ value: some Collection<UInt8>, _ transaction: STUNTransaction) -> [UInt8] {
         let mask = STUNMessage.cookie.bigEndianBytes + transaction.high.bigEndianBytes + transaction.low.bigEndianBytes
         return value.enumerated().map { index, byte in

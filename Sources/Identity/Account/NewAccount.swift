@@ -34,6 +34,7 @@ public struct NewAccount: Sendable {
     ///   - now: the start of the certificates' lives.
     ///   - randomness: gives serial numbers and the Ethereum key; RSA keys come from the cryptographic library.
     /// - Returns: the account.
+    /// - Throws: `KeyError.libraryFailure`.
     public static func create(
         displayName: String = "",
         now: WallTime,

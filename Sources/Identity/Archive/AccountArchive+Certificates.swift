@@ -10,6 +10,7 @@ extension AccountArchive {
     ///   - now: the time at which the certificates must be valid.
     ///   - randomness: gives the serial numbers.
     /// - Returns: whether anything was made, so that the archive must be stored.
+    /// - Throws: `KeyError.unsupported` when the authority's key is not in the archive.
     @discardableResult
     public mutating func renewCertificates(at now: WallTime, randomness: inout Randomness) throws(KeyError) -> Bool {
         func isUsable(_ certificate: Certificate) -> Bool {

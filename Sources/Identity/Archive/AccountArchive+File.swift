@@ -34,6 +34,7 @@ extension AccountArchive {
     /// - Parameters:
     ///   - file: the contents of the file.
     ///   - key: what ``key(of:password:)`` gave.
+    /// - Throws: `ArchiveError.wrongPassword` for another key, `.malformed`, `.noAccountKey` or `.tooLarge`.
     public init(file: [UInt8], key: [UInt8]) throws(ArchiveError) {
         guard file.count <= Self.maximumSize else { throw .tooLarge }
         let content = try Self.inflateIfMarked(file)

@@ -234,7 +234,8 @@ private struct JSONReader {
         let first = try readUnit()
         if let scalar = Unicode.Scalar(first) { return scalar }
         // Half a character stands for none; what follows it may be a character of its own.
-        guard (0xD800..<0xDC00).contains(first), next == 0x5C, offset + 1 < bytes.count, bytes[offset + 1] == 0x75 else {
+        guard (0xD800..<0xDC00).contains(first), next == 0x5C, offset + 1 < bytes.count, bytes[offset + 1] == 0x75
+        else {
             return "\u{FFFD}"
         }
         let before = offset

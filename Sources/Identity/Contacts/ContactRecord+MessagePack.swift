@@ -1,6 +1,5 @@
 public import Keys
 public import MessagePack
-
 import Runtime
 
 extension ContactRecord {

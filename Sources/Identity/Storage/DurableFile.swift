@@ -19,8 +19,10 @@ public enum FileError: Error, Equatable, Sendable {
     case system(Int32)
 }
 
-/// Small private files that are either wholly there or not at all, also after a loss of power. Every call blocks.
-enum DurableFile {
+/// Small private files that are either wholly there or not at all, also after a loss of power.
+///
+/// Every call blocks.
+package enum DurableFile {
     static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         let descriptor = retrying { unsafe open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw errno == ENOENT ? .notFound : .system(errno) }
@@ -39,12 +41,14 @@ enum DurableFile {
     }
 
     /// Writes a file of mode 0600: to another name first, then under its own; each step reaches the disk before the next.
-    static func write(_ content: [UInt8], to name: String, in folder: String) throws(FileError) {
+    package static func write(_ content: [UInt8], to name: String, in folder: String) throws(FileError) {
         let path = folder + "/" + name
         let temporary = folder + "/." + name + ".new"
         // What an interrupted write has left is of no use.
         unsafe unlink(temporary)
-        let descriptor = retrying { unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
+        let descriptor = retrying {
+            unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        }
         guard descriptor >= 0 else { throw .system(errno) }
         do throws(FileError) {
             try fill(descriptor, with: content)

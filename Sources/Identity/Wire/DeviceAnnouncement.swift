@@ -1,5 +1,4 @@
 public import Keys
-
 import MessagePack
 
 /// What a device of an account says at the account's place in the DHT: "I am one of its devices".

@@ -1,6 +1,5 @@
-public import Runtime
-
 import MessagePack
+public import Runtime
 
 /// A message outside the conversations, or its acknowledgement, as peers of 2023 put it into an inbox of the DHT.
 ///

@@ -1,5 +1,4 @@
 public import Keys
-
 import MessagePack
 
 /// The part of a DHT value that a signature covers, in its one canonical encoding, and the packed value around it.

@@ -1,6 +1,5 @@
-public import Runtime
-
 import MessagePack
+public import Runtime
 
 /// "Be my contact", or the answer "you are".
 ///

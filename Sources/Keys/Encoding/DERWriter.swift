@@ -14,7 +14,9 @@ enum DERWriter {
     }
 
     static func sequence(_ parts: [UInt8]...) -> [UInt8] {
-        element(DERReader.Tag.sequence, Array(parts.joined()))
+        var content: [UInt8] = []
+        for part in parts { content += part }
+        return element(DERReader.Tag.sequence, content)
     }
 
     static func objectIdentifier(_ content: [UInt8]) -> [UInt8] {

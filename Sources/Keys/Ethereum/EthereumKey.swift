@@ -1,6 +1,5 @@
-public import Runtime
-
 import CLibCrypto
+public import Runtime
 
 /// The secp256k1 key of an account, which owns its registered name on a chain.
 ///

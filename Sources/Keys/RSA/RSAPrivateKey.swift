@@ -11,13 +11,7 @@ public struct RSAPrivateKey: Sendable {
         }
         self.handle = handle
         // The public half gets a handle of its own, so that it never keeps secrets alive.
-        publicKey = try RSAPublicKey(handle: KeyHandle.publicKey(spki: handle.publicDER()))
-    }
-
-    /// Makes a new key; blocks for about a second at 4096 bits.
-    public static func generate(bits: Int = 4096) throws(KeyError) -> RSAPrivateKey {
-        guard RSAPublicKey.acceptedBitCounts.contains(bits) else { throw .invalidParameter }
-        return try RSAPrivateKey(handle: KeyHandle.generate(bits: bits))
+        publicKey = try RSAPublicKey(spki: handle.publicDER())
     }
 
     /// Reads an unencrypted PEM key: PKCS#8, or the older `RSA PRIVATE KEY`.

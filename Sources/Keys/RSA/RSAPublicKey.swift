@@ -13,19 +13,15 @@ public struct RSAPublicKey: Sendable {
         let shortID: InfoHash
         let longID: LongID
 
-        init(handle: KeyHandle) throws(KeyError) {
+        init(handle: KeyHandle, spki: [UInt8]) {
             self.handle = handle
-            spki = try handle.publicDER()
+            self.spki = spki
             shortID = InfoHash(hashing: spki)
             longID = LongID(hashing: spki)
         }
     }
 
     private let storage: Storage
-
-    init(handle: KeyHandle) throws(KeyError) {
-        storage = try Storage(handle: handle)
-    }
 
     /// Reads a DER SubjectPublicKeyInfo with an RSA key.
     ///
@@ -44,15 +40,19 @@ public struct RSAPublicKey: Sendable {
     }
 
     init(spki: [UInt8], allowingElliptic: Bool) throws(KeyError) {
-        switch try SubjectPublicKeyInfo.algorithm(of: spki) {
-        case .rsa: break
-        case .elliptic: guard allowingElliptic else { throw .unsupported }
+        switch try SubjectPublicKeyInfo(spki) {
+        case .rsa(let modulus, let exponent):
+            let bitCount = modulus.count * 8 - modulus[0].leadingZeroBitCount
+            guard Self.acceptedBitCounts.contains(bitCount) else { throw .unsupported }
+            storage = Storage(
+                handle: try KeyHandle.publicKey(modulus: modulus, exponent: exponent),
+                spki: SubjectPublicKeyInfo.encode(modulus: modulus, exponent: exponent)
+            )
+        case .elliptic:
+            guard allowingElliptic else { throw .unsupported }
+            let handle = try KeyHandle.publicKey(spki: spki)
+            storage = Storage(handle: handle, spki: try handle.publicDER())
         }
-        let handle = try KeyHandle.publicKey(spki: spki)
-        if handle.algorithm == .rsa {
-            guard Self.acceptedBitCounts.contains(handle.bitCount) else { throw .unsupported }
-        }
-        storage = try Storage(handle: handle)
     }
 
     /// The canonical DER SubjectPublicKeyInfo.
@@ -103,41 +103,5 @@ extension RSAPublicKey: Hashable {
 
     public func hash(into hasher: inout Hasher) {
         hasher.combine(storage.longID)
-    }
-}
-
-/// Tells the algorithm of a key before the bytes reach a library that knows many more algorithms than are wanted.
-enum SubjectPublicKeyInfo {
-    static let rsaEncryption: [UInt8] = [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01]
-    private static let ellipticKey: [UInt8] = [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01]
-    private static let curves: Set<[UInt8]> = [
-        [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
-        [0x2B, 0x81, 0x04, 0x00, 0x22],
-        [0x2B, 0x81, 0x04, 0x00, 0x23],
-    ]
-
-    /// The longest accepted key: an RSA key of 8192 bits with an exponent as long.
-    static let maximumSize = 2_200
-
-    static func algorithm(of spki: [UInt8]) throws(KeyError) -> KeyHandle.Algorithm {
-        guard spki.count <= maximumSize else { throw .unsupported }
-        do {
-            var outer = DERReader(spki)
-            var info = try outer.enter(DERReader.Tag.sequence)
-            try outer.finish()
-            var algorithm = try info.enter(DERReader.Tag.sequence)
-            let identifier = algorithm.slice(try algorithm.read(DERReader.Tag.objectIdentifier).content)
-            if identifier == rsaEncryption { return .rsa }
-            guard identifier == ellipticKey, algorithm.nextTag == DERReader.Tag.objectIdentifier else {
-                throw KeyError.unsupported
-            }
-            let curve = algorithm.slice(try algorithm.read(DERReader.Tag.objectIdentifier).content)
-            guard curves.contains(curve) else { throw KeyError.unsupported }
-            return .elliptic
-        } catch let error as KeyError {
-            throw error
-        } catch {
-            throw .malformed
-        }
     }
 }

@@ -111,7 +111,9 @@ extension ConnectionManager {
     private func admit(_ signer: InfoHash) -> Bool {
         let now = time.now
         if limiters.count > 1_024 {
-            for signer in Array(limiters.keys) where limiters[signer]?.isIdle(at: now) == true { limiters[signer] = nil }
+            for signer in Array(limiters.keys) where limiters[signer]?.isIdle(at: now) == true {
+                limiters[signer] = nil
+            }
         }
         guard limiters.count <= 4_096 else { return false }
         let fresh = RateLimiter(quota: configuration.requestQuota, per: configuration.requestWindow)
@@ -125,7 +127,7 @@ extension ConnectionManager {
             logger.debug("Request of an unknown device", metadata: ["device": "\(signer.longID)"])
             return
         }
-        guard (try? device.verify(at: time.wallTime)) != nil, await authorize(device), isRunning else { return }
+        guard isValid(device), await authorize(device), isRunning else { return }
         began(with: device.deviceID)
         let result: Result<PeerConnection, PeerLinkError>
         do throws(PeerLinkError) {

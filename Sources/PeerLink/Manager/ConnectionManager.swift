@@ -151,7 +151,12 @@ public actor ConnectionManager {
 
     /// Opens a channel, on the newest live connection to the device or on a new one.
     ///
-    /// - Parameter type: why a new connection is wanted, a hint for the peer's push service.
+    /// - Parameters:
+    ///   - name: at most 1 KiB; what it means is between the two devices.
+    ///   - device: the published certificates of the device.
+    ///   - type: why a new connection is wanted, a hint for the peer's push service.
+    /// - Returns: a channel that the peer has accepted.
+    /// - Throws: why there is no connection, or what came of the request for a channel.
     public func open(
         _ name: String,
         to device: CertificateChain,
@@ -162,7 +167,10 @@ public actor ConnectionManager {
     }
 
     /// The newest live connection to a device, or a new one.
-    public func connection(to device: CertificateChain, type: String = "") async throws(PeerLinkError) -> PeerConnection {
+    public func connection(
+        to device: CertificateChain,
+        type: String = ""
+    ) async throws(PeerLinkError) -> PeerConnection {
         guard isRunning, !isShutDown else { throw .shutDown }
         guard device.deviceID != identity.deviceID else { throw .ownDevice }
         guard isValid(device) else { throw .invalidDevice }
@@ -183,8 +191,8 @@ public actor ConnectionManager {
         return try result.get()
     }
 
-    private func isValid(_ device: CertificateChain) -> Bool {
-        (try? device.verify(at: time.wallTime)) != nil
+    func isValid(_ device: CertificateChain) -> Bool {
+        (try? PeerRule.account(of: device, at: time.wallTime)) != nil
     }
 
     /// All live connections, oldest first for each device.

@@ -8,7 +8,7 @@ public final class PeerChannel: Sendable {
     /// Whether the peer has opened it.
     public let isIncoming: Bool
 
-    let number: UInt16
+    package let number: UInt16
     private let inbox: ByteInbox
 
     init(name: String, connection: PeerConnection, isIncoming: Bool, number: UInt16, inbox: ByteInbox) {

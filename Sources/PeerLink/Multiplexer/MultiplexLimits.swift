@@ -1,4 +1,6 @@
-/// Bounds of one multiplexed connection. Source: peer connections protocol, "Multiplexed socket".
+/// Bounds of one multiplexed connection.
+///
+/// Source: peer connections protocol, "Multiplexed socket".
 public enum MultiplexLimits {
     /// Bytes of data in one message.
     public static let messageSize = 65_535

@@ -1,6 +1,5 @@
-package import NIOCore
-
 import MessagePack
+package import NIOCore
 
 /// One message of the multiplexed byte stream: a channel number and bytes for it.
 ///

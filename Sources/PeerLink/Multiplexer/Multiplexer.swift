@@ -206,7 +206,9 @@ package struct Multiplexer: Sendable {
         return nil
     }
 
-    /// Answers a request of the peer. The channel must exist above before this is called, since data may follow at once.
+    /// Answers a request of the peer.
+    ///
+    /// The channel must exist above before this is called, since data may follow at once.
     ///
     /// - Returns: whether the channel is open now; the peer may have given up in between.
     package mutating func answer(_ number: UInt16, accepting: Bool) -> (isOpen: Bool, effects: [Effect]) {

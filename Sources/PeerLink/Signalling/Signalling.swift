@@ -1,3 +1,4 @@
+import Identity
 public import Keys
 
 /// The way on which two devices find each other before there is a connection.
@@ -43,18 +44,10 @@ public struct SignallingKeys: OptionSet, Hashable, Sendable {
     public static let both: SignallingKeys = [.short, .long]
 
     /// The places that belong to a device.
-    public func places(of device: some DeviceNamed) -> [InfoHash] {
+    public func places(of deviceID: LongID, shortID: InfoHash) -> [InfoHash] {
         var places: [InfoHash] = []
-        if contains(.short) { places.append(InfoHash(hashing: "peer:" + device.shortDeviceID.hex)) }
-        if contains(.long) { places.append(InfoHash(hashing: "peer:" + device.deviceID.hex)) }
+        if contains(.short) { places.append(Locations.peerRequests(shortID)) }
+        if contains(.long) { places.append(Locations.peerRequests(deviceID)) }
         return places
     }
 }
-
-/// Anything that carries both ids of a device.
-public protocol DeviceNamed {
-    var deviceID: LongID { get }
-    var shortDeviceID: InfoHash { get }
-}
-
-extension CertificateChain: DeviceNamed {}

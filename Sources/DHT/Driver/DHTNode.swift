@@ -1,0 +1,368 @@
+public import Keys
+public import Logging
+public import NIOCore
+public import Runtime
+
+import NIOPosix
+
+/// A node of the DHT on a UDP socket.
+///
+/// Start it, then put, get and listen. All of its work is done on one event loop, which is the executor of this actor;
+/// cryptography is done on a pool of threads. It must be shut down before it is let go.
+public actor DHTNode {
+    public struct Configuration: Sendable {
+        public var bindAddress = "0.0.0.0"
+        /// 0 lets the system choose.
+        public var port = 0
+        /// Nodes of other networks are not heard.
+        public var network: UInt32 = 0
+        /// `host`, `host:port` or `[IPv6]:port`; the default port is 4222.
+        public var bootstrap: [String] = []
+        /// The key that signs and opens values, and the chain of its certificate, which is published.
+        public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
+        /// Whether to stay out of the routing tables of others.
+        public var isClient = false
+        public var randomness = Randomness.secure
+
+        public init() {}
+    }
+
+    nonisolated let eventLoop: any EventLoop
+    nonisolated private let configuration: Configuration
+    nonisolated let vault: ValueVault
+    nonisolated let logger: Logger
+    nonisolated private let time: any TimeSource
+    nonisolated let pool = NIOThreadPool.singleton
+
+    private enum State {
+        case idle, running, shutDown
+    }
+
+    private var state = State.idle
+    private(set) var core: NodeCore
+    private var channel: (any Channel)?
+    private var now: Instant
+    private var isInTurn = false
+    private var timer: Scheduled<Void>?
+    private var timerDeadline = Instant.distantFuture
+    private var bootstrapHosts: [HostAddress]
+    private var socketAddresses: [Endpoint: SocketAddress] = [:]
+    private var lastReopening = Instant.longAgo
+
+    var randomness: Randomness
+    var gets: [OperationID: GetWaiter] = [:]
+    var puts: [OperationID: CheckedContinuation<Bool, Never>] = [:]
+    var listeners: [OperationID: ListenerSink] = [:]
+    private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
+    private var nextSink: UInt64 = 0
+    var certificates = CertificateCache()
+    private var isCertificatePublished = false
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe eventLoop.executor.asUnownedSerialExecutor()
+    }
+
+    public init(
+        configuration: Configuration,
+        eventLoopGroup: any EventLoopGroup,
+        time: any TimeSource = SystemTime(),
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.time = time
+        self.logger = logger
+        eventLoop = eventLoopGroup.next()
+        vault = ValueVault(key: configuration.identity?.key)
+        randomness = configuration.randomness
+        let id: InfoHash
+        if let identity = configuration.identity {
+            id = InfoHash(hashing: "node:" + identity.key.publicKey.shortID.hex)
+        } else {
+            id = .random(using: &randomness)
+        }
+        core = NodeCore(
+            configuration: NodeCore.Configuration(
+                id: id,
+                network: configuration.network,
+                isClient: configuration.isClient
+            ),
+            randomness: randomness
+        )
+        now = time.now
+        bootstrapHosts = configuration.bootstrap.compactMap(HostAddress.init)
+    }
+
+    // MARK: Life
+
+    /// Binds the socket and begins to look for other nodes; returns before any has answered.
+    public func start() async throws(DHTError) {
+        guard state == .idle else { return }
+        state = .running
+        do {
+            channel = try await bind(port: configuration.port)
+        } catch {
+            state = .idle
+            throw DHTError(.bind, "Cannot bind \(configuration.bindAddress):\(configuration.port): \(error)")
+        }
+        now = time.now
+        if let chain = configuration.identity?.chain { certificates.insert(chain) }
+        core.start(now: now, wallTime: time.wallTime)
+        endTurn()
+    }
+
+    /// Closes the socket and ends all that waits.
+    public func shutdown() async {
+        guard state == .running else { return }
+        state = .shutDown
+        timer?.cancel()
+        timer = nil
+        let open = channel
+        channel = nil
+        try? await open?.close()
+        for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
+        gets.removeAll()
+        for put in puts.values { put.resume(returning: false) }
+        puts.removeAll()
+        for listener in listeners.values { listener.continuation.finish() }
+        listeners.removeAll()
+        for sink in statusSinks.values { sink.finish() }
+        statusSinks.removeAll()
+    }
+
+    private nonisolated func bind(port: Int) async throws -> any Channel {
+        try await DatagramBootstrap(group: eventLoop)
+            .channelOption(.datagramVectorReadMessageCount, value: 16)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 * 4096))
+            .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(node: self))
+                }
+            }
+            .bind(host: configuration.bindAddress, port: port)
+            .get()
+    }
+
+    /// The port of the socket; 0 before ``start()``.
+    public var boundPort: Int { channel?.localAddress?.port ?? 0 }
+
+    /// The id of this node.
+    public var id: InfoHash { core.id }
+
+    /// Adds an address to start from, and tries it if the node is not connected.
+    public func addBootstrap(_ address: String) {
+        guard let host = HostAddress(address), !bootstrapHosts.contains(host), bootstrapHosts.count < 64 else { return }
+        bootstrapHosts.append(host)
+        guard state == .running, core.status != .connected else { return }
+        beginTurn()
+        core.bootstrapNow(now: now)
+        endTurn()
+    }
+
+    /// Says that the machine has another address or network now.
+    public func connectivityChanged() {
+        guard state == .running else { return }
+        beginTurn()
+        core.connectivityChanged(now: now)
+        endTurn()
+    }
+
+    // MARK: What is known
+
+    public var status: NodeStatus { core.status }
+
+    /// The status now and each one to come; a slow reader gets the newest only.
+    public var statusChanges: AsyncStream<NodeStatus> {
+        let (stream, continuation) = AsyncStream.makeStream(of: NodeStatus.self, bufferingPolicy: .bufferingNewest(1))
+        guard state != .shutDown else {
+            continuation.finish()
+            return stream
+        }
+        nextSink += 1
+        let number = nextSink
+        statusSinks[number] = continuation
+        continuation.onTermination = { [weak self, eventLoop] _ in
+            eventLoop.execute { [weak self] in self?.assumeIsolated { $0.statusSinks[number] = nil } }
+        }
+        continuation.yield(core.status)
+        return stream
+    }
+
+    /// The address, without a port, at which most peers see us.
+    public var publicAddress: String? { core.publicAddress }
+
+    public var statistics: NodeStatistics { core.statistics(now: time.now) }
+
+    // MARK: Turns of the core
+
+    /// Reads the clock once for a batch of inputs.
+    func beginTurn() {
+        guard !isInTurn else { return }
+        isInTurn = true
+        now = time.now
+    }
+
+    func received(_ buffer: ByteBuffer, from sender: Endpoint) {
+        guard state == .running else { return }
+        beginTurn()
+        core.receive(buffer.readableBytesSpan, from: sender, now: now)
+    }
+
+    /// Runs a command on the core and all that follows from it.
+    func turn<T>(_ body: (NodeCore, Instant) -> T) -> T {
+        beginTurn()
+        let result = body(core, now)
+        endTurn()
+        return result
+    }
+
+    var isRunning: Bool { state == .running }
+    var ownKey: RSAPublicKey? { configuration.identity?.key.publicKey }
+    var currentTime: Instant { now }
+
+    /// Sends what the core wrote, handles its events and arms the timer.
+    func endTurn() {
+        isInTurn = false
+        flush()
+        for event in core.takeEvents() { handle(event) }
+        armTimer()
+    }
+
+    private func flush() {
+        guard !core.outbox.isEmpty else { return }
+        defer { core.outbox.removeAll() }
+        guard let channel, channel.isActive else { return }
+        let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
+        for datagram in core.outbox.datagrams {
+            guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
+                let address = socketAddress(of: datagram.receiver)
+            else { continue }
+            channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)
+        }
+        channel.flush()
+    }
+
+    private func socketAddress(of endpoint: Endpoint) -> SocketAddress? {
+        if let known = socketAddresses[endpoint] { return known }
+        guard let address = endpoint.socketAddress else { return nil }
+        if socketAddresses.count >= 4096 { socketAddresses.removeAll(keepingCapacity: true) }
+        socketAddresses[endpoint] = address
+        return address
+    }
+
+    private func armTimer() {
+        guard state == .running, let next = core.nextDeadline else { return }
+        guard timer == nil || next != timerDeadline else { return }
+        timer?.cancel()
+        timerDeadline = next
+        let delay = max((next - time.now).wholeNanoseconds, 0)
+        timer = eventLoop.scheduleTask(in: .nanoseconds(delay)) { [weak self] in
+            self?.assumeIsolated { $0.timerFired() }
+        }
+    }
+
+    private func timerFired() {
+        timer = nil
+        guard state == .running else { return }
+        beginTurn()
+        core.setWallTime(time.wallTime, now: now)
+        core.timer(now: now)
+        endTurn()
+    }
+
+    /// Opens the socket again after the system closed it, as it does when the network goes away.
+    func socketClosed() {
+        guard state == .running else { return }
+        let port = channel?.localAddress?.port ?? configuration.port
+        channel = nil
+        let wait = time.now - lastReopening < .seconds(1) ? TimeAmount.seconds(1) : .zero
+        eventLoop.scheduleTask(in: wait) { [weak self] in
+            guard let self else { return }
+            // Ends by itself: binding either succeeds or fails.
+            Task { await self.reopen(port: port) }
+        }
+    }
+
+    private func reopen(port: Int) async {
+        guard state == .running, channel == nil else { return }
+        lastReopening = time.now
+        do {
+            let opened = try await bind(port: port)
+            guard state == .running, channel == nil else {
+                try? await opened.close()
+                return
+            }
+            channel = opened
+            endTurn()
+        } catch {
+            logger.warning("cannot reopen the socket", metadata: ["error": "\(error)"])
+            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in self?.assumeIsolated { $0.socketClosed() } }
+        }
+    }
+
+    // MARK: Events
+
+    private func handle(_ event: NodeEvent) {
+        switch event {
+        case .values(let operation, let values):
+            enqueue(values.map { .value($0) }, for: operation)
+        case .expired(let operation, let ids):
+            enqueue(ids.map { .expired($0) }, for: operation)
+        case .finished(let operation, let succeeded):
+            if let put = puts.removeValue(forKey: operation) {
+                put.resume(returning: succeeded)
+            } else {
+                enqueue([.finished(succeeded)], for: operation)
+            }
+        case .statusChanged(let status):
+            logger.debug("status changed", metadata: ["status": "\(status)"])
+            for sink in statusSinks.values { sink.yield(status) }
+            if status == .connected { publishCertificate() }
+        case .bootstrapDue:
+            resolveBootstrap()
+        case .check(let number, let check):
+            run({ check.isPassed }) { node, isPassed in
+                node.turn { core, now in core.finishCheck(number, isPassed: isPassed, now: now) }
+            }
+        case .publicAddressChanged(let address):
+            logger.debug("public address changed", metadata: ["address": "\(address ?? "unknown")"])
+        }
+    }
+
+    private func resolveBootstrap() {
+        let hosts = bootstrapHosts
+        guard !hosts.isEmpty else { return turn { core, now in core.bootstrap(with: [], now: now) } }
+        run({ hosts.flatMap { $0.resolve() } }) { node, endpoints in
+            node.turn { core, now in core.bootstrap(with: endpoints, now: now) }
+        }
+    }
+
+    /// Does blocking work on the pool and comes back with its result.
+    func run<T: Sendable>(
+        _ work: @escaping @Sendable () -> T,
+        then: @escaping @Sendable (isolated DHTNode, T) -> Void
+    ) {
+        pool.runIfActive(eventLoop: eventLoop, work).whenSuccess { [weak self] result in
+            self?.assumeIsolated { node in
+                guard node.isRunning else { return }
+                then(node, result)
+            }
+        }
+    }
+
+    private func publishCertificate() {
+        guard !isCertificatePublished, let chain = configuration.identity?.chain else { return }
+        isCertificatePublished = true
+        let key = chain.leaf.publicKey
+        let value = Value(
+            id: CertificatePayload.valueID,
+            type: ValueType.certificate.number,
+            data: CertificatePayload.data(of: chain)
+        )
+        // Other implementations look at one of the two, depending on their age.
+        for location in [key.shortID, CertificatePayload.location(of: key.longID)] {
+            _ = core.put(value, at: location, permanent: true, isIDDrawn: false, now: now)
+        }
+        eventLoop.execute { [weak self] in self?.assumeIsolated { $0.endTurn() } }
+    }
+}

@@ -1,0 +1,31 @@
+import NIOCore
+
+/// Hands datagrams to the node, whose executor is the event loop that this handler runs on.
+final class DatagramHandler: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+
+    private let node: DHTNode
+
+    init(node: DHTNode) {
+        self.node = node
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = Self.unwrapInboundIn(data)
+        guard let sender = Endpoint(envelope.remoteAddress) else { return }
+        node.assumeIsolated { $0.received(envelope.data, from: sender) }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        node.assumeIsolated { $0.endTurn() }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        node.assumeIsolated { $0.socketClosed() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A datagram that could not be sent or read is a lost one, and requests are sent again.
+    }
+}

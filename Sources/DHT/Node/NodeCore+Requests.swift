@@ -1,0 +1,225 @@
+import Keys
+import MessagePack
+package import Runtime
+
+/// Requests to other nodes: sent, sent again, answered or given up. Source: DHT protocol, "Request reliability".
+extension NodeCore {
+    /// A number that no request and no socket uses.
+    func drawTransaction() -> UInt32 {
+        while true {
+            let transaction = UInt32(truncatingIfNeeded: randomness.next())
+            if transaction != 0, requests[transaction] == nil, sockets[transaction] == nil { return transaction }
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// - Returns: its transaction, or `nil` when too many requests wait already.
+    @discardableResult
+    func send(
+        _ purpose: Request.Purpose,
+        to node: NodeIndex,
+        values: OutgoingValues = .none,
+        now: Instant,
+        _ write: (UInt32, inout MessagePackWriter) -> Void
+    ) -> UInt32? {
+        let receiver = nodes[node].endpoint
+        guard let transaction = send(purpose, node: node, receiver: receiver, values: values, now: now, write) else {
+            return nil
+        }
+        nodes[node].pendingRequests += 1
+        return transaction
+    }
+
+    private func send(
+        _ purpose: Request.Purpose,
+        node: NodeIndex?,
+        receiver: Endpoint,
+        values: OutgoingValues,
+        now: Instant,
+        _ write: (UInt32, inout MessagePackWriter) -> Void
+    ) -> UInt32? {
+        guard requests.count < limits.pendingRequests else { return nil }
+        let transaction = drawTransaction()
+        let first = outbox.datagrams.count
+        outbox.send(to: receiver) { write(transaction, &$0) }
+        if !values.isInline { writeParts(of: values, transaction, to: receiver) }
+        let delay = Timing.firstRetry + randomness.duration(in: .zero...Timing.retryJitter)
+        requests[transaction] = Request(
+            transaction: transaction,
+            node: node,
+            receiver: receiver,
+            purpose: purpose,
+            datagrams: outbox.datagrams[first...].map { Array(outbox.bytes(of: $0)) },
+            delay: delay,
+            deadline: now + delay
+        )
+        timers.insert(.request(transaction), at: now + delay)
+        counters.requested += 1
+        return transaction
+    }
+
+    func writeParts(of values: OutgoingValues, _ transaction: UInt32, to receiver: Endpoint) {
+        guard !values.isInline else { return }
+        for (index, value) in values.encoded.enumerated() {
+            for offset in stride(from: 0, to: value.count, by: WireConstants.partSize) {
+                let bytes = value[offset..<min(offset + WireConstants.partSize, value.count)]
+                outbox.send(to: receiver) { writer in
+                    self.writer.part(transaction, index: index, offset: offset, bytes: bytes, to: &writer)
+                }
+            }
+        }
+    }
+
+    func ping(_ node: NodeIndex, now: Instant) {
+        send(.ping, to: node, now: now) { writer.ping($0, to: &$1) }
+    }
+
+    /// Pings addresses of which only the address is known.
+    package func bootstrap(with endpoints: [Endpoint], now: Instant) {
+        for endpoint in endpoints.prefix(64) where !endpoint.isMartian {
+            let sent = send(.bootstrap, node: nil, receiver: endpoint, values: .none, now: now) {
+                writer.ping($0, to: &$1)
+            }
+            if sent != nil { bootstrapPings += 1 }
+        }
+        isResolving = false
+        statusMayHaveChanged = true
+        settle(now)
+    }
+
+    // MARK: Time
+
+    func requestDue(_ transaction: UInt32, now: Instant) {
+        guard var request = requests[transaction], request.deadline <= now else { return }
+        guard request.attempt < Timing.attempts else {
+            requests[transaction] = nil
+            expire(request, now: now)
+            return
+        }
+        let isFirstDelay = request.attempt == 1
+        request.attempt += 1
+        request.delay = request.delay * 2 + randomness.duration(in: .zero...Timing.retryJitter)
+        request.deadline = now + request.delay
+        for datagram in request.datagrams {
+            outbox.send(to: request.receiver) { $0.write(encoded: datagram) }
+        }
+        requests[transaction] = request
+        timers.insert(.request(transaction), at: request.deadline)
+        if isFirstDelay { requestIsSlow(request) }
+    }
+
+    /// Nobody answered: the node is taken for gone.
+    private func expire(_ request: Request, now: Instant) {
+        counters.expired += 1
+        guard let node = request.node else {
+            bootstrapPings -= 1
+            statusMayHaveChanged = true
+            return
+        }
+        nodes[node].pendingRequests -= 1
+        requestEnded(request, now: now)
+        expireNode(node, now: now)
+        if case .maintenance = request.purpose { scheduleConfirm(at: now + .seconds(1)) }
+    }
+
+    /// Marks a node as gone and ends everything that waits for it.
+    func expireNode(_ node: NodeIndex, now: Instant) {
+        guard !nodes[node].isExpired else { return }
+        nodes[node].isExpired = true
+        statusMayHaveChanged = true
+        let waiting = requests.values.filter { $0.node == node }.sorted { $0.transaction < $1.transaction }
+        for request in waiting {
+            requests[request.transaction] = nil
+            nodes[node].pendingRequests -= 1
+            requestEnded(request, now: now)
+        }
+        closeSockets(of: node, now: now)
+        for key in searchOrder {
+            guard let search = searches[key], search.position(of: node) != nil else { continue }
+            mark(search)
+        }
+    }
+
+    // MARK: Answers
+
+    func answer(
+        _ packet: Packet,
+        _ bytes: RawSpan,
+        values: [Value],
+        node: NodeIndex,
+        from sender: Endpoint,
+        now: Instant
+    ) {
+        guard let request = take(packet.transaction, node: node, sender: sender, now: now) else {
+            // Listeners of the oldest kind get their values as replies to the socket.
+            if socket(packet.transaction, of: packet.sender) != nil {
+                hear(packet, values: values, socket: packet.transaction, now: now)
+            }
+            return
+        }
+        if let address = packet.address { vote(bytes.copy(address)) }
+        switch request.purpose {
+        case .ping, .update:
+            break
+        case .bootstrap, .maintenance:
+            learnNodes(packet, bytes, from: sender, for: nil, now: now)
+        case .find(let key), .get(let key, _, _), .probe(let key):
+            answerSearch(request, key, packet, bytes, values: values, node: node, from: sender, now: now)
+        case .put(let key, let announce), .refresh(let key, let announce):
+            nodes[node].authErrors = 0
+            acknowledge(announce, by: node, key: key, isConfirmed: packet.valueID != 0, now: now)
+        case .listen(let key, _, let socket):
+            nodes[node].authErrors = 0
+            confirmListen(key, socket, packet, bytes, node: node, now: now)
+        }
+    }
+
+    /// The request that a node answers, which is over then.
+    private func take(_ transaction: UInt32, node: NodeIndex, sender: Endpoint, now: Instant) -> Request? {
+        guard let request = requests[transaction] else { return nil }
+        if let asked = request.node {
+            guard asked == node else { return nil }
+            nodes[node].pendingRequests -= 1
+        } else {
+            guard request.receiver == sender else { return nil }
+            bootstrapPings -= 1
+        }
+        requests[transaction] = nil
+        nodes[node].lastReply = now
+        statusMayHaveChanged = true
+        if let ping = table.insert(node, evidence: .reply, nodes: nodes, now: now), ping != node {
+            self.ping(ping, now: now)
+        }
+        return request
+    }
+
+    func fail(_ transaction: UInt32, code: UInt64, node: NodeIndex, now: Instant) {
+        guard let request = requests[transaction], request.node == node else { return }
+        switch (code, request.purpose) {
+        case (404, .refresh(let key, let announce)):
+            finish(request, node: node, now: now)
+            reannounce(announce, on: node, key: key, now: now)
+        case (401, .put(let key, _)), (401, .refresh(let key, _)), (401, .listen(let key, _, _)):
+            finish(request, node: node, now: now)
+            requestEnded(request, now: now)
+            tokenWasRefused(by: node, key: key, now: now)
+        default:
+            break
+        }
+    }
+
+    private func finish(_ request: Request, node: NodeIndex, now: Instant) {
+        requests[request.transaction] = nil
+        nodes[node].pendingRequests -= 1
+        nodes[node].lastReply = now
+        statusMayHaveChanged = true
+    }
+
+    private func vote(_ address: [UInt8]) {
+        guard let endpoint = Endpoint(address: address, port: 0) else { return }
+        let before = votes.winner
+        votes.vote(for: endpoint)
+        if votes.winner != before { events.append(.publicAddressChanged(publicAddress)) }
+    }
+}

@@ -1,0 +1,387 @@
+package import Keys
+package import Runtime
+
+/// A node of the DHT without sockets, clocks or threads.
+///
+/// Datagrams, times and commands go in; datagrams (``outbox``), events (``takeEvents()``) and a next deadline
+/// (``nextDeadline``) come out. After every call a driver sends what is in the outbox, empties it, handles the events and
+/// arms one timer. A class, since it is the one owner of its state; it must stay in one isolation domain.
+package final class NodeCore {
+    package struct Configuration: Sendable {
+        package var id: InfoHash
+        package var network: UInt32
+        package var isClient: Bool
+        /// At most four characters.
+        package var agent: String
+        package var limits: NodeLimits
+
+        package init(
+            id: InfoHash,
+            network: UInt32 = 0,
+            isClient: Bool = false,
+            agent: String = "ap1",
+            limits: NodeLimits = NodeLimits()
+        ) {
+            self.id = id
+            self.network = network
+            self.isClient = isClient
+            self.agent = agent
+            self.limits = limits
+        }
+    }
+
+    /// What is to be done at a time.
+    enum Wake: Sendable {
+        case request(UInt32)
+        case search(InfoHash)
+        case storage, confirm, sweep, rotation, bootstrap
+    }
+
+    struct Socket {
+        let search: InfoHash
+        let node: NodeIndex
+        let listen: UInt64
+    }
+
+    struct PendingCheck {
+        let check: StoreCheck
+        let expires: Instant
+        let group: UInt64
+    }
+
+    package let id: InfoHash
+    let configuration: Configuration
+    let writer: PacketWriter
+    let wireLimits = WireLimits.standard
+    var limits: NodeLimits { configuration.limits }
+
+    var randomness: Randomness
+    /// Unix milliseconds at the origin of the monotonic clock.
+    var wallOrigin: Int64 = 0
+
+    var nodes: NodeTable
+    var table: RoutingTable
+    var requests: [UInt32: Request] = [:]
+    var searches: [InfoHash: Search] = [:]
+    var searchOrder: [InfoHash] = []
+    var dirtySearches: [InfoHash] = []
+    var sockets: [UInt32: Socket] = [:]
+    var operations: [OperationID: InfoHash] = [:]
+    var storage: Storage
+    var checks: [UInt64: PendingCheck] = [:]
+    var reassembly = Reassembly()
+    var tokens: TokenSecrets
+    var rates: RateTable
+    var blacklist: Set<Endpoint> = []
+    var votes: AddressVotes
+    var timers = DeadlineQueue<Wake>()
+    var events: [NodeEvent] = []
+    var nextNumber: UInt64 = 1
+
+    package private(set) var status = NodeStatus.disconnected
+    var statusMayHaveChanged = false
+    var isStarted = false
+    /// The addresses to start from are being looked up.
+    var isResolving = false
+    var hasLookedUpItself = false
+    var bootstrapBackoff = Backoff(initial: Timing.bootstrapInitial, cap: Timing.bootstrapCap)
+    var isBootstrapScheduled = false
+    var bootstrapPings = 0
+    var confirmAt = Instant.distantFuture
+    var storageWake = Instant.distantFuture
+
+    package var outbox = Outbox()
+    package internal(set) var counters = Counters()
+
+    /// Counts since the start.
+    package struct Counters: Sendable {
+        package var received: UInt64 = 0
+        package var malformed: UInt64 = 0
+        package var limited: UInt64 = 0
+        package var served: UInt64 = 0
+        package var requested: UInt64 = 0
+        package var expired: UInt64 = 0
+    }
+
+    package init(configuration: Configuration, randomness: Randomness) {
+        id = configuration.id
+        self.configuration = configuration
+        self.randomness = randomness
+        let limits = configuration.limits
+        writer = PacketWriter(
+            id: configuration.id,
+            network: configuration.network,
+            isClient: configuration.isClient,
+            agent: configuration.agent
+        )
+        nodes = NodeTable(limit: limits.nodes)
+        table = RoutingTable(own: configuration.id)
+        var storageLimits = Storage.Limits()
+        storageLimits.bytes = limits.storedBytes
+        storage = Storage(limits: storageLimits)
+        tokens = TokenSecrets(using: &self.randomness)
+        rates = RateTable(
+            perAddress: limits.requestsPerAddress,
+            total: limits.requests,
+            addressLimit: limits.ratedAddresses
+        )
+        votes = AddressVotes(limit: limits.addressVotes)
+    }
+
+    // MARK: Inputs
+
+    /// Begins to keep the node alive.
+    ///
+    /// - Parameter wallTime: the time of day at this moment.
+    package func start(now: Instant, wallTime: WallTime) {
+        setWallTime(wallTime, now: now)
+        guard !isStarted else { return }
+        isStarted = true
+        confirmAt = now + randomness.duration(in: Timing.confirmFirst)
+        timers.insert(.confirm, at: confirmAt)
+        timers.insert(.sweep, at: now + randomness.duration(in: Timing.sweep))
+        timers.insert(.rotation, at: now + randomness.duration(in: Timing.secretRotation))
+        isResolving = true
+        statusMayHaveChanged = true
+        scheduleBootstrap(at: now)
+        settle(now)
+    }
+
+    /// Follows a change of the clock on the wall.
+    package func setWallTime(_ wallTime: WallTime, now: Instant) {
+        wallOrigin = wallTime.milliseconds &- now.nanoseconds / 1_000_000
+    }
+
+    package func receive(_ bytes: RawSpan, from sender: Endpoint, now: Instant) {
+        counters.received += 1
+        guard !sender.isMartian, !blacklist.contains(sender) else { return }
+        guard let packet = try? Packet(decoding: bytes, limits: wireLimits) else {
+            counters.malformed += 1
+            return
+        }
+        guard packet.network == configuration.network else { return }
+        accept(packet, bytes, from: sender, now: now)
+        settle(now)
+    }
+
+    /// Does what is due. A late, early or needless call is harmless.
+    package func timer(now: Instant) {
+        while let wake = timers.popDue(at: now) {
+            switch wake {
+            case .request(let transaction): requestDue(transaction, now: now)
+            case .search(let key): searchDue(key, now: now)
+            case .storage: expireStorage(now: now)
+            case .confirm: confirmDue(now: now)
+            case .sweep: sweepDue(now: now)
+            case .rotation:
+                tokens.rotate(using: &randomness)
+                timers.insert(.rotation, at: now + randomness.duration(in: Timing.secretRotation))
+            case .bootstrap: bootstrapDue(now: now)
+            }
+        }
+        settle(now)
+    }
+
+    package var nextDeadline: Instant? { timers.next }
+
+    /// The events since the last call, in their order.
+    package func takeEvents() -> [NodeEvent] {
+        guard !events.isEmpty else { return [] }
+        defer { events.removeAll(keepingCapacity: true) }
+        return events
+    }
+
+    // MARK: Receiving
+
+    private func accept(_ packet: Packet, _ bytes: RawSpan, from sender: Endpoint, now: Instant) {
+        if packet.kind == .part {
+            acceptPart(packet, bytes, from: sender, now: now)
+            return
+        }
+        guard !packet.sender.isZero, packet.sender != id else { return }
+        if case .request = packet.kind, !rates.admit(sender, now: now) {
+            counters.limited += 1
+            return
+        }
+        var values = ValueArray(values: [])
+        if let range = packet.values {
+            guard let array = try? ValueArray(decoding: bytes.extracting(range), limits: wireLimits) else {
+                counters.malformed += 1
+                return
+            }
+            values = array
+        }
+        guard !values.announced.isEmpty else {
+            dispatch(packet, bytes, values: values.values, from: sender, now: now)
+            return
+        }
+        guard expectsParts(packet, bytes, from: sender, now: now) else { return }
+        let key = Reassembly.Key(sender: sender, transaction: packet.transaction)
+        let message = bytes.copy(0..<bytes.byteCount)
+        if let whole = reassembly.open(key, message: message, values: values, now: now) {
+            dispatch(whole, from: sender, now: now)
+        }
+    }
+
+    private func acceptPart(_ packet: Packet, _ bytes: RawSpan, from sender: Endpoint, now: Instant) {
+        guard let parts = packet.parts else { return }
+        let key = Reassembly.Key(sender: sender, transaction: packet.transaction)
+        let whole: Reassembly.Whole?
+        do throws(WireError) {
+            whole = try reassembly.add(bytes, parts: parts, key: key, limits: wireLimits, now: now)
+        } catch {
+            counters.malformed += 1
+            return
+        }
+        if let whole { dispatch(whole, from: sender, now: now) }
+    }
+
+    private func dispatch(_ whole: Reassembly.Whole, from sender: Endpoint, now: Instant) {
+        // A byte array has no padding, so its raw bytes are all initialised.
+        let bytes = unsafe whole.message.span.bytes
+        guard let packet = try? Packet(decoding: bytes, limits: wireLimits) else { return }
+        dispatch(packet, bytes, values: whole.values, from: sender, now: now)
+    }
+
+    /// Whether it is worth collecting the values of a message; answers at once where it is not.
+    private func expectsParts(_ packet: Packet, _ bytes: RawSpan, from sender: Endpoint, now: Instant) -> Bool {
+        switch packet.kind {
+        case .request(.put):
+            guard accepts(packet, bytes, from: sender) else {
+                fail(packet, .wrongToken(.put), to: sender)
+                return false
+            }
+            return true
+        case .request(.update):
+            guard socket(packet.socket, of: packet.sender) != nil else {
+                dispatch(packet, bytes, values: [], from: sender, now: now)
+                return false
+            }
+            return true
+        case .reply:
+            if let request = requests[packet.transaction] { return request.receiver == sender }
+            return socket(packet.transaction, of: packet.sender) != nil
+        case .request, .failure, .legacyUpdate, .part:
+            return false
+        }
+    }
+
+    private func dispatch(
+        _ packet: Packet,
+        _ bytes: RawSpan,
+        values: [Value],
+        from sender: Endpoint,
+        now: Instant
+    ) {
+        let node = noteContact(
+            Contact(id: packet.sender, endpoint: sender),
+            isClient: packet.isClient,
+            evidence: .packet,
+            now: now
+        )
+        switch packet.kind {
+        case .request(let method):
+            counters.served += 1
+            serve(method, packet, bytes, values: values, node: node, from: sender, now: now)
+        case .reply:
+            if let node { answer(packet, bytes, values: values, node: node, from: sender, now: now) }
+        case .failure(let code):
+            if let node { fail(packet.transaction, code: code, node: node, now: now) }
+        case .legacyUpdate:
+            guard socket(packet.transaction, of: packet.sender) != nil else { return }
+            hear(packet, values: [], socket: packet.transaction, now: now)
+        case .part:
+            break
+        }
+    }
+
+    // MARK: Afterwards
+
+    /// Brings everything to rest after an input.
+    func settle(_ now: Instant) {
+        updateStatus(now)
+        while let key = dirtySearches.popLast() {
+            guard let search = searches[key], search.isDirty else { continue }
+            search.isDirty = false
+            step(search, now: now)
+            updateStatus(now)
+        }
+        if let next = storage.nextExpiration, next < storageWake {
+            storageWake = next
+            timers.insert(.storage, at: next)
+        }
+    }
+
+    private func updateStatus(_ now: Instant) {
+        guard statusMayHaveChanged else { return }
+        statusMayHaveChanged = false
+        let new = currentStatus(now)
+        guard new != status else { return }
+        let old = status
+        status = new
+        events.append(.statusChanged(new))
+        switch new {
+        case .connected:
+            bootstrapBackoff.reset()
+            if !hasLookedUpItself { lookUpItself(now: now) }
+        case .disconnected:
+            hasLookedUpItself = false
+            scheduleBootstrap(at: old == .connected ? now : bootstrapTime(now))
+        case .connecting:
+            break
+        }
+        if new != .connecting { markAllSearches() }
+    }
+
+    private func currentStatus(_ now: Instant) -> NodeStatus {
+        var hasDubious = false
+        for bucket in table.buckets {
+            for index in bucket.nodes {
+                let node = nodes[index]
+                if node.isGood(at: now) { return .connected }
+                if !node.isExpired { hasDubious = true }
+            }
+        }
+        return hasDubious || bootstrapPings > 0 || isResolving ? .connecting : .disconnected
+    }
+
+    func takeNumber() -> UInt64 {
+        defer { nextNumber += 1 }
+        return nextNumber
+    }
+}
+
+extension NodeCore {
+    /// The time of day, in seconds since 1970.
+    func unixSeconds(_ now: Instant) -> Int64 {
+        (wallOrigin &+ now.nanoseconds / 1_000_000) / 1000
+    }
+
+    /// What a program that runs the node may want to show.
+    package func statistics(now: Instant) -> NodeStatistics {
+        var result = NodeStatistics()
+        nodes.forEach { node in
+            result.known += 1
+            if node.isGood(at: now) { result.good += 1 } else if !node.isExpired { result.dubious += 1 }
+        }
+        result.searches = searches.count
+        result.storedValues = storage.valueCount
+        result.storedBytes = storage.bytes
+        result.networkSizeEstimate = table.networkSizeEstimate
+        return result
+    }
+
+    /// Where most peers see us, without a port.
+    package var publicAddress: String? { votes.winner?.addressText }
+}
+
+/// Numbers about a running node.
+public struct NodeStatistics: Sendable, Equatable {
+    public var known = 0
+    public var good = 0
+    public var dubious = 0
+    public var searches = 0
+    public var storedValues = 0
+    public var storedBytes = 0
+    public var networkSizeEstimate = 0
+}

@@ -1,0 +1,61 @@
+/// How much of everything a node keeps, and how long it waits.
+///
+/// Everything that a peer can make grow has its bound here.
+package struct NodeLimits: Sendable {
+    /// Known nodes of one family.
+    package var nodes = 16_384
+    package var searches = 16_384
+    package var pendingRequests = 65_536
+    /// Store requests whose signatures are being checked elsewhere.
+    package var pendingChecks = 1024
+    package var blacklist = 4096
+    /// Bytes of values in one answer to a get.
+    package var answerBytes = 1 << 20
+    /// Requests that are served in a second, from one address and in all.
+    package var requestsPerAddress = 1024
+    package var requests = 8192
+    /// Addresses whose rates are told apart.
+    package var ratedAddresses = 16_384
+    /// Bytes of values that others store here.
+    package var storedBytes = 64 << 20
+    /// Values that one listener remembers in order to report each only once.
+    package var heardValues = 4096
+    /// Different contents of one id that a listener remembers.
+    package var heardVariants = 8
+    package var addressVotes = 32
+    /// After this long a get answers what it has, and a put fails.
+    package var operation = Duration.seconds(60)
+    /// An update of a listener is split beyond this many bytes of values.
+    package var updateBytes = 56 << 10
+
+    package init() {}
+}
+
+/// The times and numbers of the protocol. Source: DHT protocol, "Constants".
+enum Timing {
+    static let firstRetry = Duration.milliseconds(1000)
+    static let retryJitter = Duration.milliseconds(250)
+    static let attempts = 3
+
+    static let syncLifetime = Duration.seconds(600)
+    static let searchIdle = Duration.seconds(62 * 60)
+    static let listenRefresh = Duration.seconds(20)
+    static let listenLinger = Duration.seconds(60)
+    static let listenSweep = Duration.seconds(15)
+    static let announceMargin = Duration.seconds(10)
+    static let bucketSilence = Duration.seconds(600)
+    static let growthIsRecent = Duration.seconds(150)
+    static let bootstrapInitial = Duration.seconds(4)
+    static let bootstrapCap = Duration.seconds(600)
+    static let secretRotation = Duration.seconds(15 * 60)...Duration.seconds(45 * 60)
+    static let sweep = Duration.seconds(120)...Duration.seconds(360)
+    static let confirmFirst = Duration.seconds(3)...Duration.seconds(5)
+    static let confirmSoon = Duration.seconds(5)...Duration.seconds(25)
+    static let confirmLater = Duration.seconds(60)...Duration.seconds(180)
+
+    static let searchNodes = 14
+    static let target = 8
+    static let listenNodes = 4
+    static let parallelGets = 4
+    static let toleratedBadNodes = 25
+}

@@ -1,0 +1,43 @@
+import Keys
+import Runtime
+
+/// A request that waits for its answer. Source: DHT protocol, "Request reliability".
+struct Request: Sendable {
+    /// Why it was sent, and so what its answer is for.
+    enum Purpose: Sendable {
+        case ping
+        /// A ping of an address whose node is not known yet.
+        case bootstrap
+        /// A find to keep the routing table fresh.
+        case maintenance
+        case find(search: InfoHash)
+        /// Serves all gets of the search that ask the same and began until now.
+        case get(search: InfoHash, query: Query, latest: OperationID)
+        case probe(search: InfoHash)
+        case put(search: InfoHash, announce: UInt64)
+        case refresh(search: InfoHash, announce: UInt64)
+        case listen(search: InfoHash, listen: UInt64, socket: UInt32)
+        case update
+    }
+
+    let transaction: UInt32
+    /// `nil` for a bootstrap ping.
+    let node: NodeIndex?
+    let receiver: Endpoint
+    let purpose: Purpose
+    /// The message and its parts, sent again as they are.
+    let datagrams: [[UInt8]]
+    var attempt = 1
+    var delay: Duration
+    var deadline: Instant
+
+    /// The search it belongs to.
+    var search: InfoHash? {
+        switch purpose {
+        case .ping, .bootstrap, .maintenance, .update: nil
+        case .find(let search), .get(let search, _, _), .probe(let search), .put(let search, _),
+            .refresh(let search, _), .listen(let search, _, _):
+            search
+        }
+    }
+}

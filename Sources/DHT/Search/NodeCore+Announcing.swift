@@ -1,0 +1,135 @@
+import Keys
+import Runtime
+
+/// Values on their way to the nodes closest to their key. Source: DHT protocol, "Announce".
+extension NodeCore {
+    /// Sends what the closest nodes do not have yet, and refreshes what they have.
+    func announce(_ search: Search, on ready: ArraySlice<Int>, isSynced: Bool, now: Instant) {
+        guard !search.announces.isEmpty else { return }
+        for announce in search.announces {
+            for position in ready { self.announce(announce, search, position, now: now) }
+        }
+        for position in ready { probe(search, position, now: now) }
+        guard isSynced else { return }
+        for index in search.announces.indices {
+            let announce = search.announces[index]
+            guard ready.allSatisfy({ isSettled(search.nodes[$0].announcing[announce.id]) }) else { continue }
+            finish(announce, succeeded: acknowledgements(of: announce.id, in: search) > 0)
+            search.announces[index].waiting = []
+        }
+        search.announces.removeAll { announce in
+            !announce.isPermanent && ready.allSatisfy { isSettled(search.nodes[$0].announcing[announce.id]) }
+        }
+    }
+
+    private func isSettled(_ state: SearchNode.Announcing?) -> Bool {
+        switch state {
+        case .acknowledged, .refused: true
+        case .probing, .sending, nil: false
+        }
+    }
+
+    func acknowledgements(of announce: UInt64, in search: Search) -> Int {
+        search.nodes.count {
+            if case .acknowledged = $0.announcing[announce] { true } else { false }
+        }
+    }
+
+    private func announce(_ announce: Announce, _ search: Search, _ position: Int, now: Instant) {
+        let state = search.nodes[position].announcing[announce.id]
+        switch state {
+        case .probing, .sending, .refused:
+            return
+        case .acknowledged(let time):
+            guard announce.isPermanent, now >= time + announce.lifetime - Timing.announceMargin else { return }
+        case nil:
+            break
+        }
+        if announce.needsProbe {
+            search.nodes[position].announcing[announce.id] = .probing
+        } else {
+            sendPut(announce, search, position, now: now)
+        }
+    }
+
+    /// Asks a node which of the announced values it has.
+    private func probe(_ search: Search, _ position: Int, now: Instant) {
+        let node = search.nodes[position]
+        guard !node.isProbing, search.announces.contains(where: { node.announcing[$0.id] == .probing }) else { return }
+        let key = search.key
+        // The owner tells whether a signed value stands where an unsigned one is to be put.
+        let query = Query(fields: [.id, .owner, .sequence])
+        let sent = send(.probe(search: key), to: node.index, now: now) {
+            writer.get($0, key: key, query: query, to: &$1)
+        }
+        search.nodes[position].isProbing = sent != nil
+    }
+
+    func probeAnswered(_ search: Search, _ position: Int, rows: [FieldRow], values: [Value], now: Instant) {
+        for announce in search.announces where search.nodes[position].announcing[announce.id] == .probing {
+            let row =
+                rows.first { $0.id == announce.id }
+                ?? values.first { $0.id == announce.id }.map { value in
+                    FieldRow(id: value.id, owner: value.visibleOwner, sequence: value.visibleSequence)
+                }
+            guard let row else {
+                sendPut(announce, search, position, now: now)
+                continue
+            }
+            let isForeign = row.owner.map { !$0.isZero } == true && !announce.value.isSigned
+            if isForeign {
+                search.nodes[position].announcing[announce.id] = .refused
+            } else if let sequence = row.sequence, sequence < announce.value.visibleSequence {
+                sendPut(announce, search, position, now: now)
+            } else {
+                sendRefresh(announce, search, position, now: now)
+            }
+        }
+    }
+
+    private func sendPut(_ announce: Announce, _ search: Search, _ position: Int, now: Instant) {
+        let key = search.key
+        let node = search.nodes[position]
+        let values = OutgoingValues([announce.encoded])
+        let created = announce.isPermanent || announce.created >= unixSeconds(now) ? nil : announce.created
+        let sent = send(.put(search: key, announce: announce.id), to: node.index, values: values, now: now) {
+            writer.put($0, key: key, values: values, created: created, token: node.token, to: &$1)
+        }
+        search.nodes[position].announcing[announce.id] = sent == nil ? nil : .sending
+    }
+
+    private func sendRefresh(_ announce: Announce, _ search: Search, _ position: Int, now: Instant) {
+        let key = search.key
+        let node = search.nodes[position]
+        let sent = send(.refresh(search: key, announce: announce.id), to: node.index, now: now) {
+            writer.refresh($0, key: key, valueID: announce.id, token: node.token, to: &$1)
+        }
+        search.nodes[position].announcing[announce.id] = sent == nil ? nil : .sending
+    }
+
+    /// A node confirmed a put or a refresh.
+    func acknowledge(_ announce: UInt64, by node: NodeIndex, key: InfoHash, isConfirmed: Bool, now: Instant) {
+        guard let search = searches[key], let position = search.position(of: node) else { return }
+        search.nodes[position].isCandidate = false
+        guard search.announces.contains(where: { $0.id == announce }) else { return }
+        search.nodes[position].announcing[announce] = isConfirmed ? .acknowledged(now) : nil
+        mark(search)
+    }
+
+    /// A node does not have the value that was to be refreshed.
+    func reannounce(_ id: UInt64, on node: NodeIndex, key: InfoHash, now: Instant) {
+        guard let search = searches[key], let position = search.position(of: node) else { return }
+        search.nodes[position].announcing[id] = nil
+        if let announce = search.announces.first(where: { $0.id == id }), search.nodes[position].isSynced(at: now) {
+            sendPut(announce, search, position, now: now)
+        }
+        mark(search)
+    }
+
+    func finish(_ announce: Announce, succeeded: Bool) {
+        for operation in announce.waiting {
+            operations[operation] = nil
+            events.append(.finished(operation, succeeded: succeeded))
+        }
+    }
+}

@@ -1,0 +1,391 @@
+import Keys
+import Runtime
+
+/// Steps of searches. Source: DHT protocol, "Searches".
+extension NodeCore {
+    // MARK: The set of searches
+
+    /// The search for a key, made if it is not there.
+    func search(for key: InfoHash, now: Instant) -> Search? {
+        if let search = searches[key] { return search }
+        if searches.count >= limits.searches { dropIdleSearches(now: now, idle: .zero) }
+        guard searches.count < limits.searches else { return nil }
+        let search = Search(key: key, now: now)
+        searches[key] = search
+        searchOrder.insert(key, at: searchPosition(of: key))
+        return search
+    }
+
+    private func searchPosition(of key: InfoHash) -> Int {
+        var low = 0
+        var high = searchOrder.count
+        while low < high {
+            let middle = (low + high) / 2
+            if searchOrder[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    func dropIdleSearches(now: Instant, idle: Duration) {
+        let dropped = searchOrder.filter { key in
+            guard let search = searches[key] else { return true }
+            return !search.isActive && now - search.lastStep >= idle
+        }
+        guard !dropped.isEmpty else { return }
+        for key in dropped { searches[key] = nil }
+        searchOrder.removeAll { searches[$0] == nil }
+    }
+
+    /// Has a search run before the current input is done with.
+    func mark(_ search: Search) {
+        guard !search.isDirty else { return }
+        search.isDirty = true
+        dirtySearches.append(search.key)
+    }
+
+    func markAllSearches() {
+        for key in searchOrder {
+            if let search = searches[key], search.isActive { mark(search) }
+        }
+    }
+
+    func markSearches(of node: NodeIndex) {
+        for key in searchOrder {
+            if let search = searches[key], search.isActive, search.position(of: node) != nil { mark(search) }
+        }
+    }
+
+    func wake(_ search: Search, at time: Instant) {
+        guard time < search.wake else { return }
+        search.wake = time
+        timers.insert(.search(search.key), at: time)
+    }
+
+    func searchDue(_ key: InfoHash, now: Instant) {
+        guard let search = searches[key], search.wake <= now else { return }
+        search.wake = .distantFuture
+        mark(search)
+    }
+
+    // MARK: Nodes of a search
+
+    /// Offers a new node to the searches whose keys are near it.
+    func offerToSearches(_ node: NodeIndex, now: Instant) {
+        let start = searchPosition(of: nodes[node].id)
+        var up = start
+        while up < searchOrder.count, let search = searches[searchOrder[up]] {
+            if !insert(node, into: search, now: now), search.isActive { break }
+            up += 1
+        }
+        var down = start - 1
+        while down >= 0, let search = searches[searchOrder[down]] {
+            if !insert(node, into: search, now: now), search.isActive { break }
+            down -= 1
+        }
+    }
+
+    func isBad(_ node: SearchNode) -> Bool {
+        node.isCandidate || nodes[node.index].isExpired
+    }
+
+    /// Puts a node into its place; whether it is close enough to be there.
+    @discardableResult
+    func insert(_ index: NodeIndex, into search: Search, now: Instant) -> Bool {
+        let node = nodes[index]
+        guard !node.isClient else { return false }
+        guard search.position(of: index) == nil else { return true }
+        var place = 0
+        var usable = 0
+        while place < search.nodes.count, search.nodes[place].id.isCloser(to: search.key, than: node.id) {
+            if !isBad(search.nodes[place]) { usable += 1 }
+            place += 1
+        }
+        guard usable < Timing.searchNodes, !node.isExpired else { return false }
+        search.nodes.insert(SearchNode(index: index, id: node.id), at: place)
+        trim(search, now: now)
+        if search.isActive { mark(search) }
+        return true
+    }
+
+    /// Keeps no more nodes than a search needs: the closest that are of use, and some that may come back.
+    private func trim(_ search: Search, now: Instant) {
+        var usable = 0
+        var bad = 0
+        var end = 0
+        while end < search.nodes.count {
+            if isBad(search.nodes[end]) { bad += 1 } else { usable += 1 }
+            guard usable <= Timing.searchNodes, bad <= Timing.toleratedBadNodes else { break }
+            end += 1
+        }
+        while search.nodes.count > end {
+            let removed = search.nodes.removeLast()
+            for listening in removed.listening { close(listening, of: removed.index, in: search, now: now) }
+        }
+    }
+
+    private func refill(_ search: Search, now: Instant) {
+        search.lastRefill = now
+        for index in nodes.near(search.key, count: Timing.searchNodes) { insert(index, into: search, now: now) }
+    }
+
+    // MARK: Step
+
+    /// Does what can be done now, and states when to go on.
+    func step(_ search: Search, now: Instant) {
+        search.lastStep = now
+        guard search.isActive else { return }
+        endOverdue(search, now: now)
+        guard status != .connecting else { return wakeForDeadlines(search) }
+        if now - search.lastRefill > .seconds(600) || search.nodes.isEmpty,
+            search.nodes.count(where: { !isBad($0) }) < Timing.searchNodes
+        {
+            refill(search, now: now)
+        }
+        let front = frontPositions(of: search)
+        let synced = front.prefix { search.nodes[$0].isSynced(at: now) }
+        let isSynced = !front.isEmpty && synced.count == front.count
+        // Before all are synced, the closest ones may already be told, save the last, which may yet lose its place.
+        let ready = isSynced ? synced[...] : synced.count >= 2 ? synced.dropLast() : []
+        if isSynced {
+            search.isLookup = false
+            finishGets(of: search, front: front)
+        }
+        announce(search, on: ready, isSynced: isSynced, now: now)
+        listen(search, on: ready, now: now)
+        ask(search, front: front, now: now)
+        if hasFailed(search) { expire(search, now: now) }
+        schedule(search, front: front, now: now)
+    }
+
+    /// The positions of the closest nodes that are of use.
+    private func frontPositions(of search: Search) -> [Int] {
+        var front: [Int] = []
+        front.reserveCapacity(Timing.target)
+        for position in search.nodes.indices where !isBad(search.nodes[position]) {
+            front.append(position)
+            if front.count == Timing.target { break }
+        }
+        return front
+    }
+
+    private func finishGets(of search: Search, front: [Int]) {
+        guard !search.gets.isEmpty else { return }
+        search.gets.removeAll { get in
+            guard front.allSatisfy({ search.nodes[$0].answered.contains(get.operation) }) else { return false }
+            self.finish(get, of: search, succeeded: true)
+            return true
+        }
+    }
+
+    func finish(_ get: Get, of search: Search, succeeded: Bool) {
+        for position in search.nodes.indices {
+            search.nodes[position].answered.removeAll { $0 == get.operation }
+        }
+        operations[get.operation] = nil
+        events.append(.finished(get.operation, succeeded: succeeded))
+    }
+
+    /// Asks the closest nodes that have not answered yet, a few at a time.
+    private func ask(_ search: Search, front: [Int], now: Instant) {
+        var waiting = front.count { search.nodes[$0].pending != nil }
+        for position in front where waiting < Timing.parallelGets {
+            let node = search.nodes[position]
+            guard node.pending == nil else { continue }
+            let key = search.key
+            let sent: UInt32?
+            if let get = search.gets.first(where: { !node.answered.contains($0.operation) }) {
+                let latest = OperationID(number: nextNumber)
+                sent = send(.get(search: key, query: get.query, latest: latest), to: node.index, now: now) {
+                    writer.get($0, key: key, query: get.query, to: &$1)
+                }
+            } else if !node.isSynced(at: now) {
+                sent = send(.find(search: key), to: node.index, now: now) {
+                    writer.find($0, target: key, to: &$1)
+                }
+            } else {
+                continue
+            }
+            search.nodes[position].pending = sent
+            waiting += 1
+        }
+    }
+
+    /// Whether nobody is left to ask.
+    private func hasFailed(_ search: Search) -> Bool {
+        guard search.isActive else { return false }
+        let gone = search.nodes.prefix { nodes[$0.index].isExpired }.count
+        return gone >= min(search.nodes.count, Timing.toleratedBadNodes)
+    }
+
+    private func expire(_ search: Search, now: Instant) {
+        for node in search.nodes {
+            for listening in node.listening { close(listening, of: node.index, in: search, now: now) }
+        }
+        search.nodes.removeAll()
+        search.isLookup = false
+        for get in search.gets { finish(get, of: search, succeeded: false) }
+        search.gets.removeAll()
+        search.announces.removeAll { announce in
+            guard !announce.isPermanent else { return false }
+            finish(announce, succeeded: false)
+            return true
+        }
+        // Permanent announces and listens go on when nodes turn up; they are looked for now and then.
+        search.lastRefill = now
+        if search.isActive { wake(search, at: now + .seconds(10)) }
+    }
+
+    // MARK: Time
+
+    /// Ends what took too long.
+    private func endOverdue(_ search: Search, now: Instant) {
+        if search.gets.contains(where: { $0.deadline <= now }) {
+            search.gets.removeAll { get in
+                guard get.deadline <= now else { return false }
+                self.finish(get, of: search, succeeded: false)
+                return true
+            }
+        }
+        for position in search.announces.indices where search.announces[position].deadline <= now {
+            let announce = search.announces[position]
+            guard !announce.isPermanent || !announce.waiting.isEmpty else { continue }
+            finish(announce, succeeded: acknowledgements(of: announce.id, in: search) > 0)
+            search.announces[position].waiting = []
+        }
+        search.announces.removeAll { !$0.isPermanent && $0.deadline <= now }
+        endLingering(search, now: now)
+    }
+
+    private func wakeForDeadlines(_ search: Search) {
+        for get in search.gets { wake(search, at: get.deadline) }
+        for announce in search.announces where !announce.isPermanent || !announce.waiting.isEmpty {
+            wake(search, at: announce.deadline)
+        }
+        for listen in search.listens {
+            if let end = listen.lingersUntil { wake(search, at: end) }
+        }
+    }
+
+    private func schedule(_ search: Search, front: [Int], now: Instant) {
+        guard search.isActive else { return }
+        wakeForDeadlines(search)
+        for listen in search.listens where !listen.cache.isEmpty { wake(search, at: now + Timing.listenSweep) }
+        for position in front {
+            let node = search.nodes[position]
+            // A node that is not synced is being asked, and its answer brings the search here again.
+            guard node.isSynced(at: now) else { continue }
+            wake(search, at: node.lastGetReply + Timing.syncLifetime)
+            for announce in search.announces where announce.isPermanent {
+                if case .acknowledged(let time) = node.announcing[announce.id] {
+                    wake(search, at: time + announce.lifetime - Timing.announceMargin)
+                }
+            }
+        }
+        for position in front.prefix(Timing.listenNodes) {
+            for listening in search.nodes[position].listening where !listening.isPending {
+                wake(search, at: max(listening.lastReply + Timing.listenRefresh, now + .seconds(1)))
+            }
+        }
+    }
+
+    // MARK: Answers
+
+    func answerSearch(
+        _ request: Request,
+        _ key: InfoHash,
+        _ packet: Packet,
+        _ bytes: RawSpan,
+        values: [Value],
+        node: NodeIndex,
+        from sender: Endpoint,
+        now: Instant
+    ) {
+        guard let search = searches[key], let position = search.position(of: node) else {
+            learnNodes(packet, bytes, from: sender, for: nil, now: now)
+            return
+        }
+        if search.nodes[position].pending == request.transaction { search.nodes[position].pending = nil }
+        let token = packet.token.map { bytes.copy($0) } ?? []
+        guard (1...WireConstants.longestToken).contains(token.count) else {
+            blacklist(node, now: now)
+            return
+        }
+        search.nodes[position].token = token
+        search.nodes[position].lastGetReply = now
+        search.nodes[position].isCandidate = false
+        mark(search)
+        switch request.purpose {
+        case .get(_, let query, let latest):
+            for get in search.gets where get.operation < latest && get.query == query {
+                search.nodes[position].answered.append(get.operation)
+            }
+            deliver(values, to: search)
+        case .probe:
+            search.nodes[position].isProbing = false
+            let rows = packet.fields.flatMap { try? FieldRows.decode(bytes.extracting($0), limits: wireLimits) } ?? []
+            probeAnswered(search, position, rows: rows, values: values, now: now)
+        default:
+            break
+        }
+        learnNodes(packet, bytes, from: sender, for: search, now: now)
+    }
+
+    /// Hands values to every get that asks for them.
+    private func deliver(_ values: [Value], to search: Search) {
+        guard !values.isEmpty else { return }
+        for position in search.gets.indices {
+            let news = values.filter { value in
+                search.gets[position].query.matches(value) && search.gets[position].seen.insert(ValueMark(value)).inserted
+            }
+            if !news.isEmpty { events.append(.values(search.gets[position].operation, news)) }
+        }
+    }
+
+    /// Others stand in for a node that takes its time.
+    func requestIsSlow(_ request: Request) {
+        guard let node = request.node, let key = request.search, let search = searches[key],
+            let position = search.position(of: node)
+        else { return }
+        search.nodes[position].isCandidate = true
+        mark(search)
+    }
+
+    /// A request will not be answered any more; what waited for it can try again.
+    func requestEnded(_ request: Request, now: Instant) {
+        guard let node = request.node, let key = request.search, let search = searches[key],
+            let position = search.position(of: node)
+        else { return }
+        if search.nodes[position].pending == request.transaction { search.nodes[position].pending = nil }
+        search.nodes[position].isCandidate = false
+        switch request.purpose {
+        case .probe:
+            search.nodes[position].isProbing = false
+            for announce in search.announces where search.nodes[position].announcing[announce.id] == .probing {
+                search.nodes[position].announcing[announce.id] = nil
+            }
+        case .put(_, let announce), .refresh(_, let announce):
+            search.nodes[position].announcing[announce] = nil
+        case .listen(_, _, let socket):
+            if let index = search.nodes[position].listening.firstIndex(where: { $0.socket == socket }) {
+                let listening = search.nodes[position].listening.remove(at: index)
+                close(listening, of: node, in: search, now: now)
+            }
+        case .ping, .bootstrap, .maintenance, .find, .get, .update:
+            break
+        }
+        mark(search)
+    }
+
+    /// The node does not know the token that it once gave.
+    func tokenWasRefused(by node: NodeIndex, key: InfoHash, now: Instant) {
+        nodes[node].authErrors &+= 1
+        if nodes[node].authErrors > Node.toleratedAuthErrors { expireNode(node, now: now) }
+        guard let search = searches[key], let position = search.position(of: node) else { return }
+        search.nodes[position].token = []
+        search.nodes[position].lastGetReply = .longAgo
+        let listening = search.nodes[position].listening
+        search.nodes[position].listening = []
+        for one in listening { close(one, of: node, in: search, now: now) }
+        mark(search)
+    }
+}

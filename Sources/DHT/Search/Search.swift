@@ -1,0 +1,137 @@
+import Keys
+import Runtime
+
+/// The way to the nodes closest to a key, and what is to be done with them.
+///
+/// Source: DHT protocol, "Searches". A class, since the core changes it while it looks at nodes and requests; it never
+/// leaves the core.
+final class Search {
+    let key: InfoHash
+    /// Sorted by distance to the key.
+    var nodes: [SearchNode] = []
+    var gets: [Get] = []
+    var announces: [Announce] = []
+    var listens: [Listen] = []
+    /// It only wants to know its nodes, once.
+    var isLookup = false
+    var lastRefill = Instant.longAgo
+    var lastStep: Instant
+    /// When it is to run again at the latest.
+    var wake = Instant.distantFuture
+    var isDirty = false
+
+    init(key: InfoHash, now: Instant) {
+        self.key = key
+        lastStep = now
+    }
+
+    var isActive: Bool { isLookup || !gets.isEmpty || !announces.isEmpty || !listens.isEmpty }
+
+    func position(of index: NodeIndex) -> Int? {
+        nodes.firstIndex { $0.index == index }
+    }
+}
+
+/// A get that is under way.
+struct Get {
+    let operation: OperationID
+    let query: Query
+    let deadline: Instant
+    var seen: Set<ValueMark> = []
+}
+
+/// A value that is being put, or kept in the network.
+struct Announce {
+    let id: UInt64
+    var value: Value
+    var encoded: [UInt8]
+    /// Unix seconds.
+    let created: Int64
+    let isPermanent: Bool
+    /// Another value may stand under the same id, so nodes are asked before.
+    let needsProbe: Bool
+    let deadline: Instant
+    /// Who waits for the first acknowledgement by the cluster.
+    var waiting: [OperationID]
+
+    var lifetime: Duration { value.visibleValueType.lifetime }
+}
+
+/// One listening at a key, shared by all listeners who ask the same.
+struct Listen {
+    let id: UInt64
+    let query: Query
+    var operations: [OperationID]
+    var cache: ListenCache
+    /// When it ends, after its last listener left.
+    var lingersUntil: Instant?
+}
+
+/// A node of a search, and how far things are with it.
+struct SearchNode {
+    enum Announcing: Equatable {
+        case probing
+        case sending
+        case acknowledged(Instant)
+        /// The node keeps a signed value under this id.
+        case refused
+    }
+
+    struct Listening {
+        let listen: UInt64
+        let socket: UInt32
+        var isPending: Bool
+        var lastReply: Instant
+    }
+
+    let index: NodeIndex
+    let id: InfoHash
+    var token: [UInt8] = []
+    var lastGetReply = Instant.longAgo
+    /// A request to it is slow, so others stand in for it.
+    var isCandidate = false
+    /// The find or get that waits for its answer.
+    var pending: UInt32?
+    var isProbing = false
+    var answered: [OperationID] = []
+    var announcing: [UInt64: Announcing] = [:]
+    var listening: [Listening] = []
+
+    init(index: NodeIndex, id: InfoHash) {
+        self.index = index
+        self.id = id
+    }
+
+    func isSynced(at now: Instant) -> Bool {
+        !token.isEmpty && now - lastGetReply < Timing.syncLifetime
+    }
+}
+
+/// Tells values apart by id and content.
+struct ValueMark: Hashable {
+    let id: UInt64
+    let digest: Int
+
+    init(_ value: Value) {
+        id = value.id
+        var hasher = Hasher()
+        if value.isEncrypted {
+            hasher.combine(bytes: value.cypher)
+        } else {
+            if let owner = value.owner { hasher.combine(bytes: owner) }
+            hasher.combine(value.type)
+            hasher.combine(bytes: value.data)
+            hasher.combine(value.userType)
+            hasher.combine(bytes: value.signature)
+        }
+        digest = hasher.finalize()
+    }
+}
+
+extension Hasher {
+    fileprivate mutating func combine(bytes: [UInt8]) {
+        combine(bytes.count)
+        // Borrowed for the call only.
+        unsafe bytes.withUnsafeBytes { unsafe combine(bytes: $0) }
+    }
+}

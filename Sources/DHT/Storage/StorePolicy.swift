@@ -1,0 +1,111 @@
+import Keys
+
+import MessagePack
+
+/// Who may store what, and who may change it.
+///
+/// The decision has a part that looks at the values alone, and one that needs cryptography, which a driver does
+/// elsewhere. Source: DHT protocol, "Value types".
+enum StorePolicy {
+    enum Decision: Equatable {
+        case refuse
+        /// The very same value is here already.
+        case refresh
+        case store(Value)
+        /// To be stored if ``StoreCheck/isPassed`` says so.
+        case check(StoreCheck)
+    }
+
+    /// - Parameter stored: the value of the same key and id that is here already.
+    static func decide(
+        _ value: Value,
+        at key: InfoHash,
+        over stored: Value?,
+        from sender: Endpoint,
+        maximumSize: Int
+    ) -> Decision {
+        guard value.id != 0, !key.isZero, value.size <= maximumSize else { return .refuse }
+        var value = value
+        if value.visibleType == ValueType.serviceAnnouncement.number {
+            guard let rewritten = announcement(value, from: sender) else { return .refuse }
+            value = rewritten
+        }
+        if let stored {
+            return stored.hasSameContent(as: value) ? .refresh : decideEdition(value, at: key, over: stored)
+        }
+        let type = value.visibleValueType
+        switch type {
+        case .certificate: return .check(StoreCheck(value: value, key: key, test: .certificate(replacing: nil)))
+        case .message where !value.isEncrypted && !hasService(value): return .refuse
+        default: break
+        }
+        guard type.isSecure, value.isSigned else { return .store(value) }
+        return .check(StoreCheck(value: value, key: key, test: .signature))
+    }
+
+    private static func decideEdition(_ value: Value, at key: InfoHash, over stored: Value) -> Decision {
+        let type = stored.visibleValueType
+        if type == .certificate, value.visibleValueType == .certificate {
+            return .check(StoreCheck(value: value, key: key, test: .certificate(replacing: stored.data)))
+        }
+        guard type.isSecure, stored.isSigned, value.isSigned, let owner = value.owner, owner == stored.owner,
+            value.sequence > stored.sequence
+        else { return .refuse }
+        return .check(StoreCheck(value: value, key: key, test: .signature))
+    }
+
+    private static func hasService(_ value: Value) -> Bool {
+        guard let fields = try? MessagePackValue.decode(value.data).array else { return false }
+        return fields.first?.text?.isEmpty == false
+    }
+
+    /// The announced service with the address that its announcer really has.
+    private static func announcement(_ value: Value, from sender: Endpoint) -> Value? {
+        guard let address = try? MessagePackValue.decode(value.data).bytes, let announced = SocketAddressBytes(address),
+            announced.endpoint.port != 0
+        else { return nil }
+        let real = announced.endpoint.movedToAddress(of: sender)
+        return Value(
+            id: value.id,
+            type: value.type,
+            data: MessagePackValue.binary(SocketAddressBytes(real).bytes).encoded
+        )
+    }
+}
+
+/// A condition for storing a value that takes cryptography to answer.
+package struct StoreCheck: Sendable, Equatable {
+    enum Test: Sendable, Equatable {
+        case signature
+        /// With the payload of the certificate that would be replaced.
+        case certificate(replacing: [UInt8]?)
+    }
+
+    let value: Value
+    let key: InfoHash
+    let test: Test
+
+    /// Blocking: takes a fraction of a millisecond.
+    package var isPassed: Bool {
+        switch test {
+        case .signature:
+            return value.hasValidSignature
+        case .certificate(let replaced):
+            guard let chain = CertificatePayload.chain(in: value.data) else { return false }
+            let key = chain.leaf.publicKey
+            guard self.key == key.shortID || self.key == CertificatePayload.location(of: key.longID) else {
+                return false
+            }
+            guard let replaced else { return true }
+            return CertificatePayload.chain(in: replaced)?.leaf.publicKey == key
+        }
+    }
+}
+
+extension Value {
+    /// Whether the value is signed by its owner. Blocking: takes a fraction of a millisecond.
+    package var hasValidSignature: Bool {
+        guard isSigned, let owner, let key = try? RSAPublicKey(spki: owner) else { return false }
+        return key.isValidSignature(signature, for: signedBytes, digest: .sha512)
+    }
+}

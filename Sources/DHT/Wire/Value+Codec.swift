@@ -1,0 +1,187 @@
+import MessagePack
+
+import Keys
+
+extension Value {
+    /// The canonical form on the wire.
+    public var encoded: [UInt8] {
+        var writer = MessagePackWriter(reservingCapacity: size + (owner?.count ?? 0) + 96)
+        write(to: &writer)
+        return writer.bytes
+    }
+
+    /// The bytes that a signature covers: the body in its canonical form.
+    public var signedBytes: [UInt8] {
+        var writer = MessagePackWriter(reservingCapacity: data.count + (owner?.count ?? 0) + 96)
+        writeBody(to: &writer)
+        return writer.bytes
+    }
+
+    /// Body and signature in their canonical form: the plaintext of an encrypted value.
+    public var sealableBytes: [UInt8] {
+        var writer = MessagePackWriter(reservingCapacity: size + (owner?.count ?? 0) + 96)
+        writeContent(to: &writer)
+        return writer.bytes
+    }
+
+    func write(to writer: inout MessagePackWriter) {
+        writer.writeMapHeader(count: 2 + (priority == 0 ? 0 : 1) + (pushType.isEmpty ? 0 : 1))
+        writer.write("id")
+        writer.write(id)
+        writer.write("dat")
+        writeContent(to: &writer)
+        if priority != 0 {
+            writer.write("p")
+            writer.write(priority)
+        }
+        if !pushType.isEmpty {
+            writer.write("pt")
+            writer.write(pushType)
+        }
+    }
+
+    private func writeContent(to writer: inout MessagePackWriter) {
+        guard !isEncrypted else { return writer.write(binary: cypher) }
+        writer.writeMapHeader(count: isSigned ? 2 : 1)
+        writer.write("body")
+        writeBody(to: &writer)
+        if isSigned {
+            writer.write("sig")
+            writer.write(binary: signature)
+        }
+    }
+
+    private func writeBody(to writer: inout MessagePackWriter) {
+        let signer = owner
+        let hasRecipient = signer != nil && recipient.map { !$0.isZero } == true
+        writer.writeMapHeader(
+            count: 2 + (signer == nil ? 0 : 2) + (hasRecipient ? 1 : 0) + (userType.isEmpty ? 0 : 1)
+        )
+        if let signer {
+            writer.write("seq")
+            writer.write(sequence)
+            writer.write("owner")
+            writer.write(binary: signer)
+            if hasRecipient, let recipient {
+                writer.write("to")
+                writer.write(recipient)
+            }
+        }
+        writer.write("type")
+        writer.write(type)
+        writer.write("data")
+        writer.write(binary: data)
+        if !userType.isEmpty {
+            writer.write("utype")
+            writer.write(userType)
+        }
+    }
+}
+
+// MARK: - Decoding
+
+extension Value {
+    /// Reads one value and nothing behind it.
+    public init(decoding bytes: [UInt8]) throws(WireError) {
+        // A byte array has no padding, so its raw bytes are all initialised.
+        var reader = unsafe MessagePackReader(bytes.span.bytes, limits: WireLimits.standard.messagePack)
+        try self.init(reading: &reader)
+        guard reader.isAtEnd else { throw .malformed(.trailingBytes) }
+    }
+
+    /// Reads the plaintext of an encrypted value.
+    public init(opening plaintext: [UInt8], of sealed: Value) throws(WireError) {
+        self.init(id: sealed.id, priority: sealed.priority, pushType: sealed.pushType)
+        var reader = unsafe MessagePackReader(plaintext.span.bytes, limits: WireLimits.standard.messagePack)
+        try readContent(&reader)
+        guard reader.isAtEnd else { throw .malformed(.trailingBytes) }
+        guard !isEncrypted else { throw .invalid("dat") }
+    }
+
+    init(reading reader: inout MessagePackReader) throws(WireError) {
+        self.init()
+        var hasID = false
+        var hasContent = false
+        try reader.readEntries { (reader, key) throws(WireError) in
+            if reader.text(at: key, equals: "id") {
+                self.id = try reader.number()
+                hasID = true
+            } else if reader.text(at: key, equals: "dat") {
+                try self.readContent(&reader)
+                hasContent = true
+            } else if reader.text(at: key, equals: "p") {
+                self.priority = try reader.number()
+            } else if reader.text(at: key, equals: "pt") {
+                self.pushType = try reader.object { (reader) throws(MessagePackError) in try reader.readText() }
+            } else {
+                try reader.skipObject()
+            }
+        }
+        guard hasID else { throw .missing("id") }
+        guard hasContent else { throw .missing("dat") }
+    }
+
+    private mutating func readContent(_ reader: inout MessagePackReader) throws(WireError) {
+        let kind = try reader.object { (reader) throws(MessagePackError) in try reader.peek() }
+        guard kind == .map else {
+            cypher = try reader.readBlob()
+            guard !cypher.isEmpty else { throw .invalid("dat") }
+            return
+        }
+        var hasBody = false
+        try reader.readEntries { (reader, key) throws(WireError) in
+            if reader.text(at: key, equals: "body") {
+                try self.readBody(&reader)
+                hasBody = true
+            } else if reader.text(at: key, equals: "sig") {
+                self.signature = try reader.readBlob()
+            } else {
+                try reader.skipObject()
+            }
+        }
+        guard hasBody else { throw .missing("body") }
+        if owner != nil {
+            guard !signature.isEmpty else { throw .missing("sig") }
+        } else {
+            signature = []
+            recipient = nil
+            sequence = 0
+        }
+    }
+
+    private mutating func readBody(_ reader: inout MessagePackReader) throws(WireError) {
+        var hasType = false
+        var hasData = false
+        var hasSequence = false
+        try reader.readEntries { (reader, key) throws(WireError) in
+            if reader.text(at: key, equals: "type") {
+                self.type = try reader.object { (reader) throws(MessagePackError) in
+                    try reader.readUnsigned(UInt16.self)
+                }
+                hasType = true
+            } else if reader.text(at: key, equals: "data") {
+                self.data = try reader.readBlob()
+                hasData = true
+            } else if reader.text(at: key, equals: "owner") {
+                let key = try reader.readBlob()
+                guard !key.isEmpty else { throw .invalid("owner") }
+                self.owner = key
+            } else if reader.text(at: key, equals: "seq") {
+                self.sequence = try reader.object { (reader) throws(MessagePackError) in
+                    try reader.readUnsigned(UInt16.self)
+                }
+                hasSequence = true
+            } else if reader.text(at: key, equals: "to") {
+                let recipient = try reader.readInfoHash()
+                self.recipient = recipient.isZero ? nil : recipient
+            } else if reader.text(at: key, equals: "utype") {
+                self.userType = try reader.object { (reader) throws(MessagePackError) in try reader.readText() }
+            } else {
+                try reader.skipObject()
+            }
+        }
+        guard hasType else { throw .missing("type") }
+        guard hasData else { throw .missing("data") }
+        guard owner == nil || hasSequence else { throw .missing("seq") }
+    }
+}
