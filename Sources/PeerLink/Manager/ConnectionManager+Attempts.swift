@@ -48,7 +48,7 @@ extension ConnectionManager {
             await session.start(with: remote)
             return try await finish(session, slot)
         } catch {
-            await session.close()
+            await discard(session)
             throw error
         }
     }
@@ -128,6 +128,7 @@ extension ConnectionManager {
             return
         }
         guard isValid(device), await authorize(device), isRunning else { return }
+        if let isFresh = configuration.isFreshRequest, await !isFresh(incoming.message.id) { return }
         began(with: device.deviceID)
         let result: Result<PeerConnection, PeerLinkError>
         do throws(PeerLinkError) {
@@ -156,7 +157,7 @@ extension ConnectionManager {
         do throws(PeerLinkError) {
             return try await finish(session, slot)
         } catch {
-            await session.close()
+            await discard(session)
             throw error
         }
     }
@@ -188,6 +189,7 @@ extension ConnectionManager {
             // Ends after one step on this actor.
             closed: { connection in Task { await self.closed(connection) } }
         )
+        let opened: ICESession
         do throws(ICEError) {
             let session = try await ICESession.gather(
                 role: role,
@@ -215,15 +217,24 @@ extension ConnectionManager {
                 try channel.pipeline.syncOperations.addHandlers([top])
                 try channel.pipeline.syncOperations.addHandler(handler, position: .before(top))
             }
-            sessions[id] = session
-            return (session, slot)
+            sessions[ObjectIdentifier(session)] = session
+            opened = session
         } catch {
             throw .unreachable(error)
         }
+        guard !isShutDown else {
+            await discard(opened)
+            throw .shutDown
+        }
+        return (opened, slot)
+    }
+
+    private func discard(_ session: ICESession) async {
+        sessions[ObjectIdentifier(session)] = nil
+        await session.close()
     }
 
     private func finish(_ session: ICESession, _ slot: Slot) async throws(PeerLinkError) -> PeerConnection {
-        defer { sessions = sessions.filter { $0.value !== session } }
         do throws(ICEError) {
             _ = try await session.selected()
         } catch {
@@ -231,6 +242,8 @@ extension ConnectionManager {
         }
         guard let connection = slot.value else { throw .closed }
         try await connection.established()
+        // From here on the connection itself is what shutdown closes.
+        sessions[ObjectIdentifier(session)] = nil
         return connection
     }
 }
