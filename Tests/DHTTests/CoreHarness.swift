@@ -48,8 +48,12 @@ struct CoreHarness {
         return sent()
     }
 
-    /// What the core has sent since the last look.
+    /// What the core has sent since the last look, without the pings with which it keeps an eye on its nodes.
     func sent() -> [Sent] {
+        allSent().filter { $0.packet.kind != .request(.ping) }
+    }
+
+    private func allSent() -> [Sent] {
         defer { core.outbox.removeAll() }
         return core.outbox.datagrams.compactMap { datagram in
             let bytes = Array(core.outbox.bytes(of: datagram))
@@ -73,7 +77,7 @@ struct CoreHarness {
     /// Makes a peer a good node: it answers a bootstrap ping.
     func befriend(_ peer: Peer) {
         core.bootstrap(with: [peer.endpoint], now: now)
-        for request in sent() where request.receiver == peer.endpoint {
+        for request in allSent() where request.receiver == peer.endpoint {
             _ = receive(from: peer) { $0.acknowledgement(request.packet.transaction, to: Self.own, to: &$1) }
         }
     }

@@ -252,7 +252,7 @@ extension NodeCore {
             finish(announce, succeeded: acknowledgements(of: announce.id, in: search) > 0)
             search.announces[position].waiting = []
         }
-        search.announces.removeAll { !$0.isPermanent && $0.deadline <= now }
+        remove(search.announces.filter { !$0.isPermanent && $0.deadline <= now }.map(\.id), from: search)
         endLingering(search, now: now)
     }
 
@@ -360,6 +360,7 @@ extension NodeCore {
         switch request.purpose {
         case .probe:
             search.nodes[position].isProbing = false
+            search.nodes[position].probed = []
             for announce in search.announces where search.nodes[position].announcing[announce.id] == .probing {
                 search.nodes[position].announcing[announce.id] = nil
             }
