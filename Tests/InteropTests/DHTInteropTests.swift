@@ -51,7 +51,8 @@ struct DHTInteropTests {
         for await event in listener {
             guard case .value(let opened) = event else { continue }
             heard.append(String(decoding: opened.value.data, as: UTF8.self))
-            if heard.count == 1 { try peer.program.send("p room second") } else { break }
+            guard heard.count == 1 else { break }
+            try peer.program.send("p room second")
         }
         #expect(heard == ["first", "second"])
         await node.shutdown()
