@@ -15,6 +15,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -55,7 +56,7 @@ let package = Package(
 
         .target(name: "MessagePack", swiftSettings: shipped + [.enableExperimentalFeature("Lifetimes")]),
         layer("Runtime", ["CZlib"]),
-        layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", crypto]),
+        layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", crypto, cryptoExtras]),
         layer("DHT", ["MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
         layer("ICE", ["Runtime", crypto, nioCore, nioPosix, logging]),
         layer("Identity", ["MessagePack", "Runtime", "Keys", "DHT"]),

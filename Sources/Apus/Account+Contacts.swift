@@ -12,6 +12,9 @@ extension Account {
     /// How often one device gets the same invitation: stored values live ten minutes, so it is never missing for long.
     private static var trustInterval: Duration { .seconds(240) }
 
+    /// How many invitations of strangers wait at most; further ones are not stored.
+    private static var requestLimit: Int { 1000 }
+
     // MARK: What a person does
 
     /// Invites somebody: makes the conversation, stores both, and asks them until they answer.
@@ -242,6 +245,7 @@ extension Account {
                 case .asked:
                     guard ConversationID(hex: request.conversationID) != nil else { return (.ignored, nil) }
                     let isKnown = try RequestRow.exists(database, key: account.hex)
+                    guard try isKnown || RequestRow.fetchCount(database) < Self.requestLimit else { return (.ignored, nil) }
                     let row = RequestRow(
                         id: account.hex,
                         conversation: request.conversationID,
@@ -279,6 +283,7 @@ extension Account {
                 }
                 return (decision, contact)
             }
+            guard outcome.0 != .ignored else { return }
             await remember(chain)
             await act(on: outcome.0, contact: outcome.1, chain: chain)
         } catch {

@@ -184,6 +184,8 @@ extension Account {
         } catch SwarmError.refused(let refusal) {
             logger.warning("a history was refused", metadata: ["conversation": "\(conversation)", "why": "\(refusal)"])
             try await write { database in
+                // Told once: the same history comes with every notification.
+                guard try TreatedIDs.isNew("refused:\(refusal.commit.hex)", at: now, in: database) else { return }
                 let contact = try Self.contact(of: conversation, in: database)?.id
                 try timeline.append(
                     .conversationRefused,

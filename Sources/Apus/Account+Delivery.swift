@@ -259,11 +259,23 @@ extension Account {
 
     // MARK: Inbox
 
+    /// Values of the inbox that are treated at once; looking up a stranger's certificate takes seconds.
+    private static var inboxConcurrency: Int { 16 }
+
     /// Reads what others put into the inbox of this device.
     func readInbox() async {
-        for await event in await dht.listen(at: Locations.inbox(of: identity.shortDeviceID)) {
-            guard case .value(let opened) = event, opened.wasEncrypted, let signer = opened.signer else { continue }
-            tasks.start { [weak self] in await self?.treat(opened, signer: signer) }
+        let events = await dht.listen(at: Locations.inbox(of: identity.shortDeviceID))
+        await withTaskGroup(of: Void.self) { group in
+            var underWay = 0
+            for await event in events {
+                guard case .value(let opened) = event, opened.wasEncrypted, let signer = opened.signer else { continue }
+                if underWay == Self.inboxConcurrency {
+                    await group.next()
+                    underWay -= 1
+                }
+                group.addTask { await self.treat(opened, signer: signer) }
+                underWay += 1
+            }
         }
     }
 

@@ -147,7 +147,8 @@ private struct HeaderReader {
         guard let end = lineEnd() else { return nil }
         let line = content[offset..<end]
         let count = name.utf8CodeUnitCount
-        guard line.count > count, line[line.startIndex + count] == UInt8(ascii: " "), line.starts(with: name.utf8) else {
+        guard line.count > count, line[line.startIndex + count] == UInt8(ascii: " "), line.starts(with: name.utf8)
+        else {
             return nil
         }
         offset = end + 1

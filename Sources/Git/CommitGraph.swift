@@ -13,7 +13,9 @@ public struct CommitNode: Hashable, Sendable {
     }
 }
 
-/// A history: commits with their parents. Every parent of a commit in it is in it too.
+/// A history: commits with their parents.
+///
+/// Every parent of a commit in it is in it too.
 public protocol CommitGraph {
     func node(_ id: ObjectID) throws -> CommitNode?
 }
@@ -136,8 +138,11 @@ struct GenerationQueue {
     var count: Int { heap.count }
     var newest: ObjectID? { heap.first?.id }
 
-    private static func isBefore(_ left: (id: ObjectID, node: CommitNode), _ right: (id: ObjectID, node: CommitNode)) -> Bool {
-        left.node.generation != right.node.generation ? left.node.generation > right.node.generation : left.id < right.id
+    private static func isBefore(_ left: (id: ObjectID, node: CommitNode), _ right: (id: ObjectID, node: CommitNode))
+        -> Bool
+    {
+        left.node.generation != right.node.generation
+            ? left.node.generation > right.node.generation : left.id < right.id
     }
 
     mutating func insert(_ id: ObjectID, _ node: CommitNode) {

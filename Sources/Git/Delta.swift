@@ -1,8 +1,8 @@
-/// The delta format of packs: copies from a base and new bytes. Source: gitformat-pack(5).
+/// The delta format of packs: copies from a base and new bytes.
+///
+/// Source: gitformat-pack(5).
 enum Delta {
-    /// Rebuilds an object.
-    ///
-    /// - Parameter limit: the largest result that is built.
+    /// Rebuilds an object, of at most `limit` bytes.
     static func apply(_ delta: [UInt8], to base: [UInt8], limit: Int) throws(GitError) -> [UInt8] {
         var offset = 0
         guard try size(delta, &offset) == base.count else { throw .malformedDelta }

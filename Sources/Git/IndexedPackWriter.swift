@@ -2,7 +2,9 @@ import CZlib
 import Crypto
 import Runtime
 
-/// Writes a pack together with its index of version 2. Source: gitformat-pack(5).
+/// Writes a pack together with its index of version 2.
+///
+/// Source: gitformat-pack(5).
 public struct IndexedPackWriter {
     private struct Entry {
         let id: ObjectID
@@ -60,7 +62,9 @@ public struct IndexedPackWriter {
     }
 
     private static func append(_ word: UInt32, to bytes: inout [UInt8]) {
-        for shift in stride(from: 24, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(shift))) }
+        for shift in stride(from: 24, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(shift)))
+        }
     }
 }
 

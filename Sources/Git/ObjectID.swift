@@ -1,6 +1,5 @@
-import Runtime
-
 import Crypto
+import Runtime
 
 /// The name of a git object: the SHA-1 of its header and content.
 ///
@@ -51,11 +50,15 @@ public struct ObjectID: Hashable, Comparable, Sendable {
     public var hex: String { Hexadecimal.encode(bytes) }
 
     func append(to bytes: inout [UInt8]) {
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: high >> UInt64(shift))) }
+        for shift in stride(from: 56, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: high >> UInt64(shift)))
+        }
         for shift in stride(from: 56, through: 0, by: -8) {
             bytes.append(UInt8(truncatingIfNeeded: middle >> UInt64(shift)))
         }
-        for shift in stride(from: 24, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: low >> UInt32(shift))) }
+        for shift in stride(from: 24, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: low >> UInt32(shift)))
+        }
     }
 
     public static func < (left: ObjectID, right: ObjectID) -> Bool {

@@ -1,6 +1,5 @@
-import Runtime
-
 import Crypto
+import Runtime
 
 /// What a received pack may cost.
 public struct PackLimits: Sendable {
@@ -16,14 +15,14 @@ public struct PackLimits: Sendable {
     public static let standard = PackLimits()
 }
 
-/// Reads packs of version 2 with plain objects and both kinds of deltas. Source: gitformat-pack(5).
+/// Reads packs of version 2 with plain objects and both kinds of deltas.
+///
+/// Source: gitformat-pack(5).
 public enum PackReader {
     /// Reads all objects of a pack.
     ///
     /// Deltas are resolved without recursion, in any order of bases; what never finds its base (a cycle, or a base that is
-    /// not in the pack) is refused unless `base` knows it.
-    ///
-    /// - Parameter base: looks up objects outside of the pack that deltas may build on; none by default.
+    /// not in the pack) is refused unless `base` knows it. Throws ``GitError``, and what `base` throws.
     public static func read(
         _ pack: [UInt8],
         limits: PackLimits = .standard,

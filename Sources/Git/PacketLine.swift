@@ -1,4 +1,6 @@
-/// The lines of git's transport: four hexadecimal digits of length, then the payload. Source: gitprotocol-common(5).
+/// The lines of git's transport: four hexadecimal digits of length, then the payload.
+///
+/// Source: gitprotocol-common(5).
 public enum PacketLine: Hashable, Sendable {
     case data([UInt8])
     /// `0000`, the end of a section.

@@ -16,14 +16,12 @@ public struct TreeEditor: Sendable {
         changes.updateValue(nil, forKey: path)
     }
 
-    /// Writes the changed trees.
+    /// Writes the changed trees as new objects into `store` and answers the new root tree.
     ///
-    /// - Parameters:
-    ///   - base: the tree to start from, `nil` for an empty one.
-    ///   - source: where the existing trees are read.
-    ///   - store: gets the new tree objects.
-    /// - Returns: the name of the new root tree.
-    public func apply(to base: ObjectID?, from source: some ObjectSource, into store: inout ObjectStore) throws -> ObjectID {
+    /// Starts from the tree `base`, or from an empty one.
+    public func apply(to base: ObjectID?, from source: some ObjectSource, into store: inout ObjectStore) throws
+        -> ObjectID
+    {
         let split = changes.map { path, blob in
             (path: path.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }[...], blob: blob)
         }

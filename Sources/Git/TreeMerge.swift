@@ -3,7 +3,8 @@
 /// Source: conversations protocol, "Merging".
 public enum TreeMerge {
     /// What to do with a file that both sides changed differently: an entry to keep, or `nil` for a conflict.
-    public typealias Resolver = (_ path: String, _ base: TreeEntry?, _ ours: TreeEntry?, _ theirs: TreeEntry?) -> TreeEntry?
+    public typealias Resolver = (_ path: String, _ base: TreeEntry?, _ ours: TreeEntry?, _ theirs: TreeEntry?) ->
+        TreeEntry?
 
     /// Merges two trees.
     ///
@@ -17,7 +18,8 @@ public enum TreeMerge {
         into store: inout ObjectStore,
         resolve: Resolver
     ) throws -> ObjectID {
-        try merge(base, ours, theirs, "", 0, source, &store, resolve) ?? store.insert(GitObject(kind: .tree, content: []))
+        try merge(base, ours, theirs, "", 0, source, &store, resolve)
+            ?? store.insert(GitObject(kind: .tree, content: []))
     }
 
     private static func merge(
@@ -50,11 +52,22 @@ public enum TreeMerge {
             let path = prefix + String(decoding: name, as: UTF8.self)
             if [baseEntry, ourEntry, theirEntry].allSatisfy({ $0?.isDirectory != false }) {
                 let below = path + "/"
-                let inner = try merge(baseEntry?.id, ourEntry?.id, theirEntry?.id, below, depth + 1, source, &store, resolve)
+                let inner = try merge(
+                    baseEntry?.id,
+                    ourEntry?.id,
+                    theirEntry?.id,
+                    below,
+                    depth + 1,
+                    source,
+                    &store,
+                    resolve
+                )
                 if let inner { entries.append(TreeEntry(mode: TreeEntry.directoryMode, name: name, id: inner)) }
                 continue
             }
-            guard let kept = resolve(path, baseEntry, ourEntry, theirEntry) else { throw GitError.mergeConflict(path: path) }
+            guard let kept = resolve(path, baseEntry, ourEntry, theirEntry) else {
+                throw GitError.mergeConflict(path: path)
+            }
             entries.append(kept)
         }
         guard !entries.isEmpty else { return nil }

@@ -33,9 +33,7 @@ public struct UploadPackClient: Sendable {
     private var state = State.readingReferences(head: nil, main: nil, count: 0)
     private var lines = PacketLineReader()
 
-    /// - Parameters:
-    ///   - repository: the name behind the slash of the request, the id of a conversation.
-    ///   - host: the id of the serving device.
+    /// A session for the conversation named `repository` with the device named `host`.
     public init(repository: String, host: String, limits: PackLimits = .standard) {
         request = PacketLine.encode("git-upload-pack /\(repository)\0host=\(host)\0")
         self.limits = limits
@@ -58,8 +56,8 @@ public struct UploadPackClient: Sendable {
 
     /// Asks for a commit with all that leads to it.
     ///
-    /// - Parameter haves: commits of our own, best guesses for a common one first; at most ``haveLimit`` are named.
-    /// - Returns: the bytes for one single write.
+    /// Of our own commits at most ``haveLimit`` are named, best guesses for a common one first. The bytes are for one single
+    /// write.
     public mutating func want(_ head: ObjectID, haves: [ObjectID]) -> [UInt8] {
         state = .readingAnswers(head: head)
         var bytes = PacketLine.encode("want \(head.hex) side-band-64k include-tag \n") + PacketLine.flushBytes
@@ -88,13 +86,12 @@ public struct UploadPackClient: Sendable {
                     state = .readingPack(head: head, pack: pack)
                     return .wait
                 }
-                if try append(line, to: &pack) {
-                    state = .readingPack(head: head, pack: pack)
-                } else {
+                guard try append(line, to: &pack) else {
                     try PackReader.check(pack, limits: limits)
                     state = .complete(head: head, pack: pack)
                     return .write(PacketLine.flushBytes)
                 }
+                state = .readingPack(head: head, pack: pack)
             }
         }
     }

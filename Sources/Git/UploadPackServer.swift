@@ -188,7 +188,9 @@ public struct UploadPackServer: Sendable {
     }
 }
 
-/// How a pack is wrapped in packet lines. Source: gitprotocol-pack(5).
+/// How a pack is wrapped in packet lines.
+///
+/// Source: gitprotocol-pack(5).
 enum SideBand {
     static let pack: UInt8 = 1
     static let progress: UInt8 = 2

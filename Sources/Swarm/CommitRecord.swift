@@ -14,7 +14,9 @@ public struct CommitRecord: Hashable, Sendable {
     public let type: String
     /// The JSON members as text.
     public let fields: [String: String]
-    /// The place in the linear order: 0 is the initial commit. Changes when merges bring in older commits.
+    /// The place in the linear order, 0 for the initial commit.
+    ///
+    /// Changes when merges bring in older commits.
     public let position: Int
 
     public var body: String { fields["body"] ?? "" }

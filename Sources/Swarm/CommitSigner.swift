@@ -1,7 +1,6 @@
+import Git
 public import Identity
 public import Keys
-
-import Git
 
 /// The device that writes commits, with the name that its account shows.
 public struct CommitSigner: Sendable {

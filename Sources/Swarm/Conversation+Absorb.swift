@@ -18,12 +18,9 @@ public struct Absorbed: Hashable, Sendable {
 extension Conversation {
     /// Takes a fetched head into a conversation: validates what is new, stores it, and merges where both sides went on.
     ///
-    /// - Parameters:
-    ///   - objects: what the pack held; only what the new commits need is stored.
-    ///   - head: the head that the other side showed.
-    ///   - device: the device it was fetched from.
-    /// - Throws: ``SwarmError/refused(_:)`` when it breaks a rule, other errors when it cannot be merged now. Nothing has
-    ///   changed then. The first fetch is refused when the own account is neither member nor invited.
+    /// Of the objects of the pack only what the new commits need is stored. Throws ``SwarmError/refused(_:)`` when a rule is
+    /// broken and other errors when it cannot be merged now; nothing has changed then. The first fetch is refused when the
+    /// own account is neither member nor invited.
     public static func absorb(
         _ database: Database,
         _ objects: ObjectStore,
@@ -196,7 +193,9 @@ struct Absorption {
     }
 }
 
-/// Brings two heads together. Source: conversations protocol, "Merging".
+/// Brings two heads together.
+///
+/// Source: conversations protocol, "Merging".
 enum Merging {
     /// How deep merge bases are themselves merged when there are several.
     private static let depthLimit = 8

@@ -1,13 +1,11 @@
-public import GRDB
-
 import Foundation
+public import GRDB
 import Git
 
 extension Conversation {
     /// Writes the whole history as a bare git repository with one pack; `git fsck --strict` finds nothing in it.
     ///
-    /// - Parameter folder: is made; must not be there, or be empty.
-    /// - Throws: what the file system throws.
+    /// The folder is made; it must not be there, or be empty.
     public static func export(_ database: Database, _ id: ConversationID, to folder: String) throws {
         let store = try ConversationStore(database, id)
         let head = try store.requiredHead()

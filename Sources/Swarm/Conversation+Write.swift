@@ -35,9 +35,7 @@ extension Conversation {
         return id
     }
 
-    /// Writes a text.
-    ///
-    /// - Parameter target: the message it answers; must be known.
+    /// Writes a text, maybe as the answer to a message, which must then be known.
     public static func commitText(
         _ database: Database,
         in id: ConversationID,
@@ -163,7 +161,9 @@ struct CommitWriter {
         return try Self.store(judged, objects: Array(newObjects.objects.keys), in: store).record
     }
 
-    /// A signed commit. Source: conversations protocol, "Signature".
+    /// A signed commit.
+    ///
+    /// Source: conversations protocol, "Signature".
     static func sign(
         tree: ObjectID,
         parents: [ObjectID],

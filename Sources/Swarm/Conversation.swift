@@ -1,8 +1,7 @@
+import Foundation
 public import GRDB
 public import Git
 public import Keys
-
-import Foundation
 
 /// Operations on the conversations in an account's database.
 ///
@@ -111,9 +110,7 @@ public enum Conversation {
 
     /// A part of the history in linear order, newest first.
     ///
-    /// - Parameters:
-    ///   - start: the newest commit to answer, inclusive; the head when `nil`.
-    ///   - limit: the most commits to answer.
+    /// Begins with the commit `start`, or with the head, and holds at most `limit` commits.
     public static func history(
         _ database: Database,
         _ id: ConversationID,
@@ -137,7 +134,9 @@ public enum Conversation {
     }
 
     /// Editions, reactions and replies that name a commit, oldest first.
-    public static func records(_ database: Database, _ id: ConversationID, naming commit: ObjectID) throws -> [CommitRecord] {
+    public static func records(_ database: Database, _ id: ConversationID, naming commit: ObjectID) throws
+        -> [CommitRecord]
+    {
         try ConversationStore(database, id).records("target = ?", [commit.data])
     }
 
@@ -168,7 +167,8 @@ public enum Conversation {
         commit: ObjectID
     ) throws -> Bool {
         let store = try ConversationStore(database, id)
-        for head in [try store.peerHeads(of: device).shown, try store.peerHeads(of: device).fetched].compactMap({ $0 }) {
+        for head in [try store.peerHeads(of: device).shown, try store.peerHeads(of: device).fetched].compactMap({ $0 })
+        {
             if try store.containsCommit(head), try store.isAncestor(commit, of: head) { return true }
         }
         return false

@@ -1,3 +1,4 @@
+import Swarm
 import Testing
 
 @testable import Apus

@@ -27,6 +27,11 @@ import Testing
         (SystemTime().now - start).wholeMilliseconds
     }
 
+    /// Written at once, since another program reads it.
+    private func report(_ text: String) {
+        FileHandle.standardOutput.write(Data("PEER \(text)\n".utf8))
+    }
+
     /// Tells the network which device the account has, so that the peer finds it.
     private func announce(
         _ identity: DeviceIdentity,
@@ -50,7 +55,7 @@ import Testing
         let account = try RSAPrivateKey.generate(bits: 4096)
         let device = try RSAPrivateKey.generate(bits: 4096)
         let identity = try TestIdentities.identity(authority: authority, account: account, device: device)
-        print("PEER identity \(identity.accountID) \(identity.deviceID)")
+        report("identity \(identity.accountID) \(identity.deviceID)")
 
         var logger = Logger(label: "peer")
         logger.logLevel = .debug
@@ -61,7 +66,7 @@ import Testing
         let node = DHTNode(configuration: configuration, eventLoopGroup: group, logger: logger)
         try await node.start()
         for await status in await node.statusChanges where status == .connected { break }
-        print("PEER connected to the DHT")
+        report("connected to the DHT")
 
         let (incoming, continuation) = AsyncStream.makeStream(of: PeerChannel.self)
         let manager = ConnectionManager(
@@ -71,7 +76,7 @@ import Testing
             logger: logger,
             authorize: { _ in true },
             accept: { connection, name in
-                print("PEER asked for \(name) as \(connection.isInitiator ? "requester" : "answerer")")
+                report("asked for \(name) as \(connection.isInitiator ? "requester" : "answerer")")
                 return true
             },
             opened: { continuation.yield($0) }
@@ -85,37 +90,41 @@ import Testing
         let announced = try #require(announcements.first)
         let found = try await node.findCertificate(shortID: announced.shortDeviceID, longID: announced.deviceID)
         let peer = try #require(found)
-        print("PEER chain of \(peer.certificates.count), account \(peer.accountID?.hex ?? "-")")
+        report("chain of \(peer.certificates.count), account \(peer.accountID?.hex ?? "-")")
 
         for round in 1...3 {
             let start = SystemTime().now
             let channel = try await manager.open("sip", to: peer)
-            print("PEER requester round \(round): channel open after \(milliseconds(start)) ms")
+            report("requester round \(round): channel open after \(milliseconds(start)) ms")
             try await channel.write(
                 Array("OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n".utf8)
             )
             let again = SystemTime().now
             let second = try await manager.open("sip", to: peer)
-            print("PEER second channel after \(milliseconds(again)) ms")
+            report("second channel after \(milliseconds(again)) ms")
             #expect(second.connection === channel.connection)
             await #expect(throws: PeerLinkError.declined) { try await manager.open("nonsense://x", to: peer) }
             let closing = SystemTime().now
             await channel.connection.close()
-            print("PEER closed after \(milliseconds(closing)) ms")
+            report("closed after \(milliseconds(closing)) ms")
         }
 
         if environment("INCOMING") == "1" {
             let announcer = try await announce(identity, account: account, group: group, logger: logger)
-            print("PEER waiting for a connection")
+            report("waiting for a connection")
             var iterator = incoming.makeAsyncIterator()
             let channel = try #require(await iterator.next())
-            print("PEER incoming channel \(channel.name) from \(channel.connection.deviceID), initiator \(channel.connection.isInitiator)")
+            report(
+                "incoming channel \(channel.name) from \(channel.connection.deviceID), initiator \(channel.connection.isInitiator)"
+            )
             #expect(!channel.connection.isInitiator)
             let pieces = channel.inbound.makeAsyncIterator()
-            if let first = await pieces.next() { print("PEER received \(String(decoding: first.prefix(60), as: UTF8.self))") }
+            if let first = await pieces.next() {
+                report("received \(String(decoding: first.prefix(60), as: UTF8.self))")
+            }
             let start = SystemTime().now
             let back = try await manager.open("sip", to: peer)
-            print("PEER answerer: own channel after \(milliseconds(start)) ms on \(back.connection.id)")
+            report("answerer: own channel after \(milliseconds(start)) ms on \(back.connection.id)")
             await announcer.shutdown()
         }
         await manager.shutdown()

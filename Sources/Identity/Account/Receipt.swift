@@ -81,10 +81,15 @@ public struct Receipt: Sendable, Hashable {
     /// - Parameters:
     ///   - identity: the device's key and certificates, which are checked as well.
     ///   - now: the time that the certificates must be valid at.
+    ///   - revocations: what the account has revoked.
     /// - Throws: the first condition that does not hold.
-    public func verify(for identity: DeviceIdentity, at now: WallTime) throws(ReceiptError) {
+    public func verify(
+        for identity: DeviceIdentity,
+        at now: WallTime,
+        revocations: [RevocationList] = []
+    ) throws(ReceiptError) {
         do throws(CertificateError) {
-            try identity.chain.verify(at: now)
+            try identity.chain.verify(at: now, revocations: revocations)
         } catch {
             throw .certificate(error)
         }

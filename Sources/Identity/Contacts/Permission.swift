@@ -16,12 +16,14 @@ public enum Permission: Sendable, Hashable {
     ///   - chain: the peer's certificates.
     ///   - allowsPublic: whether strangers are welcome.
     ///   - now: the time that the certificates must be valid at.
+    ///   - revocations: what is known to be revoked.
     ///   - permission: what was decided about the key with a short id.
     /// - Returns: whether the peer is allowed.
     public static func isAllowed(
         _ chain: CertificateChain,
         allowsPublic: Bool,
         at now: WallTime,
+        revocations: [RevocationList] = [],
         permission: (InfoHash) -> Permission
     ) -> Bool {
         var isAllowed = allowsPublic
@@ -33,7 +35,7 @@ public enum Permission: Sendable, Hashable {
             }
         }
         // The dear check comes last; a stranger who is not welcome does not cost it.
-        return isAllowed && (try? PeerRule.account(of: chain, at: now)) != nil
+        return isAllowed && (try? PeerRule.account(of: chain, at: now, revocations: revocations)) != nil
     }
 }
 

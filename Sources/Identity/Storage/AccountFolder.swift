@@ -63,12 +63,19 @@ public struct AccountFolder: Sendable {
 
     /// Reads the device and checks everything that must hold before it may be used.
     ///
+    /// - Parameters:
+    ///   - now: the time that the certificates must be valid at.
+    ///   - revocations: what the account has revoked.
+    /// - Returns: the device.
     /// - Throws: `AccountFolderError.file`, `.key`, `.certificate` or `.receipt`. For the last two, the archive can give the
     ///   device new certificates and a new receipt.
-    public func openDevice(at now: WallTime) throws(AccountFolderError) -> EnrolledDevice {
+    public func openDevice(
+        at now: WallTime,
+        revocations: [RevocationList] = []
+    ) throws(AccountFolderError) -> EnrolledDevice {
         let device = try readDevice()
         do throws(ReceiptError) {
-            try device.receipt.verify(for: device.identity, at: now)
+            try device.receipt.verify(for: device.identity, at: now, revocations: revocations)
         } catch {
             throw .receipt(error)
         }

@@ -61,7 +61,12 @@ public struct CertificateChain: Sendable, Hashable {
     /// Names and signatures from the leaf up to the top, which signs itself; dates; authority of every issuer; strength of
     /// keys (RSA of 2048 bits) and digests (no SHA-1). Anybody can make such a chain: it binds a device to an account, and
     /// says nothing about who they are. Source: accounts protocol, "Peer certificate rule".
-    public func verify(at now: WallTime) throws(CertificateError) {
+    ///
+    /// - Parameters:
+    ///   - now: the time that every certificate must be valid at.
+    ///   - revocations: lists of whatever origin; those that an issuer in the chain has signed count, however old.
+    /// - Throws: the first condition that does not hold.
+    public func verify(at now: WallTime, revocations: [RevocationList] = []) throws(CertificateError) {
         guard certificates.count > 1 else { throw .noIssuer }
         guard certificates.count <= CertificateLimits.chainCount else { throw .tooLarge }
         for (place, certificate) in certificates.enumerated() {
@@ -80,6 +85,8 @@ public struct CertificateChain: Sendable, Hashable {
             guard certificate.issuer == issuer.subject else { throw .wrongIssuerName(at: place) }
             guard certificate.signatureAlgorithm != nil else { throw .weakAlgorithm(at: place) }
             guard certificate.hasValidSignature(of: issuer.publicKey) else { throw .wrongSignature(at: place) }
+            let isRevoked = revocations.contains { $0.revokes(certificate) && $0.isSigned(by: issuer) }
+            guard !isRevoked else { throw .revoked(at: place) }
         }
     }
 }

@@ -20,6 +20,8 @@ public enum CertificateError: Error, Equatable, Sendable {
     case expired(at: Int)
     /// The certificate at this place issued another one without being an authority.
     case notAuthority(at: Int)
+    /// The issuer of the certificate at this place has revoked it.
+    case revoked(at: Int)
 }
 
 /// What a reader of certificates accepts at most.
@@ -30,4 +32,6 @@ public enum CertificateLimits {
     public static let chainCount = 8
     /// Bytes of the text of one chain.
     public static let chainSize = 65_536
+    /// Bytes of one revocation list in DER; as much as a value of the DHT can hold.
+    public static let revocationListSize = 65_536
 }

@@ -17,31 +17,17 @@ struct CertificateParts {
     private typealias Tag = DERReader.Tag
 
     init(_ der: [UInt8]) throws(DERReader.Failure) {
-        var outer = DERReader(der)
-        var certificate = try outer.enter(Tag.sequence)
-        try outer.finish()
-        let signed = try certificate.read(Tag.sequence)
-        signedRange = signed.whole
-        let algorithm = try certificate.read(Tag.sequence)
-        let bits = try certificate.read(Tag.bitString)
-        try certificate.finish()
-        guard let unused = der[bits.content].first, unused == 0 else { throw .unexpectedTag }
-        signature = Array(der[bits.content.dropFirst()])
-
-        var body = DERReader(der, signed.content)
+        let structure = try SignedStructure(der)
+        signedRange = structure.bodyRange
+        signature = structure.signature
+        var body = DERReader(der, structure.contentRange)
         _ = try body.readIfPresent(Tag.context(0))
         serial = body.slice(try body.read(Tag.integer).content)
-        let innerAlgorithm = try body.read(Tag.sequence)
-        // Both copies of the algorithm must agree (RFC 5280 section 4.1.1.2), or the signature counts as unknown.
-        if der[innerAlgorithm.whole] == der[algorithm.whole] {
-            var identifier = DERReader(der, algorithm.content)
-            let type = try identifier.read(Tag.objectIdentifier).content
-            signatureAlgorithm = SignatureAlgorithm(objectIdentifier: identifier.slice(type))
-        }
+        signatureAlgorithm = try structure.algorithm(in: der, agreeingWith: body.read(Tag.sequence))
         issuer = try DistinguishedName(der, at: try body.read(Tag.sequence))
         var validity = try body.enter(Tag.sequence)
-        notBefore = try Self.time(&validity)
-        notAfter = try Self.time(&validity)
+        notBefore = WallTime(seconds: try validity.readTime().secondsSince1970)
+        notAfter = WallTime(seconds: try validity.readTime().secondsSince1970)
         subject = try DistinguishedName(der, at: try body.read(Tag.sequence))
         spki = body.slice(try body.read(Tag.sequence).whole)
         // The unique ids of version 2 have the tags 1 and 2.
@@ -52,14 +38,6 @@ struct CertificateParts {
             try readExtensions(try wrapper.enter(Tag.sequence))
         }
         try body.finish()
-    }
-
-    private static func time(_ reader: inout DERReader) throws(DERReader.Failure) -> WallTime {
-        let element = try reader.read()
-        guard element.tag == Tag.utcTime || element.tag == Tag.generalizedTime,
-            let time = CivilTime(digits: reader.bytes[element.content], isShort: element.tag == Tag.utcTime)
-        else { throw .unexpectedTag }
-        return WallTime(seconds: time.secondsSince1970)
     }
 
     private mutating func readExtensions(_ list: DERReader) throws(DERReader.Failure) {
@@ -100,6 +78,7 @@ struct CertificateParts {
 
 /// The types of the extensions that matter here, as the content of their object identifiers.
 enum CertificateExtension {
+    static let revocationListNumber: [UInt8] = [0x55, 0x1D, 0x14]
     static let subjectKeyIdentifier: [UInt8] = [0x55, 0x1D, 0x0E]
     static let keyUsage: [UInt8] = [0x55, 0x1D, 0x0F]
     static let basicConstraints: [UInt8] = [0x55, 0x1D, 0x13]

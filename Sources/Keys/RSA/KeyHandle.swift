@@ -33,17 +33,6 @@ import CLibCrypto
 
     // MARK: Making
 
-    static func generate(bits: Int) throws(KeyError) -> KeyHandle {
-        guard let context = unsafe EVP_PKEY_CTX_new_from_name(nil, "RSA", nil) else { throw failure(.libraryFailure) }
-        defer { unsafe EVP_PKEY_CTX_free(context) }
-        var key: OpaquePointer?
-        guard unsafe EVP_PKEY_keygen_init(context) == 1,
-            unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(context, Int32(bits)) == 1,
-            unsafe EVP_PKEY_generate(context, &key) == 1
-        else { throw failure(.libraryFailure) }
-        return unsafe try KeyHandle(taking: key)
-    }
-
     /// An RSA public key from its numbers, big-endian; a tenth of the cost of the library's own reader.
     static func publicKey(modulus: [UInt8], exponent: [UInt8]) throws(KeyError) -> KeyHandle {
         guard let context = unsafe EVP_PKEY_CTX_new_from_name(nil, "RSA", nil) else { throw failure(.libraryFailure) }

@@ -14,12 +14,6 @@ public struct RSAPrivateKey: Sendable {
         publicKey = try RSAPublicKey(spki: handle.publicDER())
     }
 
-    /// Makes a new key; blocks for about a second at 4096 bits.
-    public static func generate(bits: Int = 4096) throws(KeyError) -> RSAPrivateKey {
-        guard RSAPublicKey.acceptedBitCounts.contains(bits) else { throw .invalidParameter }
-        return try RSAPrivateKey(handle: KeyHandle.generate(bits: bits))
-    }
-
     /// Reads an unencrypted PEM key: PKCS#8, or the older `RSA PRIVATE KEY`.
     public init(pem: String) throws(KeyError) {
         let text = Array(pem.utf8)

@@ -1,5 +1,4 @@
 public import Git
-
 import Keys
 
 /// The JSON object that a commit carries.
@@ -73,7 +72,7 @@ extension CommitMessage {
 
     /// The new text of an own message, in the form that every peer understands; an empty one deletes it.
     ///
-    /// - Parameter original: the first version, also for later editions.
+    /// It names the first version of the message, also when there were editions before.
     public static func edition(of original: ObjectID, body: String) -> CommitMessage {
         CommitMessage(["type": .text(MessageType.edited), "body": .text(body), "edit": .text(original.hex)])
     }

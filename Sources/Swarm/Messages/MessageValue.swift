@@ -25,7 +25,9 @@ public enum MessageValue: Hashable, Sendable {
         self = try parser.parse()
     }
 
-    /// Compact JSON in the one form that commits have: members in ascending order of bytes, everything beyond ASCII as
+    /// Compact JSON in the one form that commits have.
+    ///
+    /// Members are in ascending order of bytes, everything beyond ASCII as
     /// `\uXXXX`, the slash as it is. Source: conversations protocol, "Message encoding".
     public var json: String {
         var output = ""

@@ -64,7 +64,11 @@ final class ConversationStore {
             guard let node = try node(parent) else { throw GitError.missingObject(parent) }
             generation = max(generation, node.generation + 1)
         }
-        stagedNodes[commit.id] = CommitNode(parents: commit.parents, generation: generation, time: commit.committer.seconds)
+        stagedNodes[commit.id] = CommitNode(
+            parents: commit.parents,
+            generation: generation,
+            time: commit.committer.seconds
+        )
         stagedRoots[commit.id] = commit.tree
     }
 
@@ -136,12 +140,10 @@ final class ConversationStore {
 
     // MARK: Writing
 
-    /// Stores commits with all they need and makes one of them the head.
+    /// Stores commits with all they need, makes one of them the head, and answers the lowest position that has another
+    /// commit than before.
     ///
-    /// - Parameters:
-    ///   - commits: parents before children, all staged, with what the validator found out.
-    ///   - objects: the staged objects to store; those that are there already are left alone.
-    /// - Returns: the lowest position whose commit is another one than before.
+    /// The commits are staged and come parents first; of the objects those that are there already are left alone.
     func advance(to head: ObjectID, commits: [JudgedCommit], objects: [ObjectID]) throws -> Int {
         for id in objects { try insertObject(id) }
         let (moved, anchor) = try LinearOrder.tail(from: head, in: self) { try containsCommit($0) }
@@ -160,7 +162,9 @@ final class ConversationStore {
             )
             try statement.execute(arguments: [position, row, id.data, position])
         }
-        let statement = try database.cachedStatement(sql: "UPDATE swarmConversation SET head = ?, mode = ? WHERE row = ?")
+        let statement = try database.cachedStatement(
+            sql: "UPDATE swarmConversation SET head = ?, mode = ? WHERE row = ?"
+        )
         if headCommit == nil, let root = commits.first { mode = root.mode }
         try statement.execute(arguments: [head.data, mode?.rawValue, row])
         headCommit = head
@@ -252,7 +256,9 @@ extension ConversationStore: UploadPackRepository {
         let statement = try database.cachedStatement(
             sql: "SELECT tree FROM swarmCommit WHERE conversation = ? AND id = ?"
         )
-        if let tree = try Data.fetchOne(statement, arguments: [row, commit.data]).flatMap({ ObjectID($0) }) { return tree }
+        if let tree = try Data.fetchOne(statement, arguments: [row, commit.data]).flatMap({ ObjectID($0) }) {
+            return tree
+        }
         return try self.commit(commit).tree
     }
 

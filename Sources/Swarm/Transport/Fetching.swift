@@ -29,7 +29,7 @@ public struct FetchingSession: Sendable {
     private var client: UploadPackClient
     private var knownHead: ObjectID?
 
-    /// - Parameter device: the device that serves, which the channel's name holds too.
+    /// A session with the device that serves, which the channel's name holds too.
     public init(_ conversation: ConversationID, from device: LongID) {
         self.conversation = conversation
         self.device = device
@@ -94,10 +94,8 @@ extension Conversation {
     /// No transaction is open while the peer is waited for. Deadlines are the caller's: it closes the channel of a peer that
     /// takes too long, which ends `inbound`.
     ///
-    /// - Parameters:
-    ///   - inbound: what the peer writes, in any pieces.
-    ///   - write: one write of the channel, at most 65535 bytes.
-    /// - Returns: what to give to ``absorb(_:_:head:into:from:signer:at:)``; `nil` when the channel ended early.
+    /// The result is for ``absorb(_:_:head:into:from:signer:at:)``; `nil` when the channel ended early. Every `write` is one
+    /// write of the channel, of at most 65535 bytes.
     public static func fetch<Inbound: AsyncIteratorProtocol>(
         _ id: ConversationID,
         from device: LongID,

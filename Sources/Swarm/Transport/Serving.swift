@@ -45,11 +45,8 @@ extension Conversation {
     /// No transaction is open while the peer is waited for. Deadlines are the caller's: it closes the channel of a peer that
     /// takes too long, which ends `inbound`.
     ///
-    /// - Parameters:
-    ///   - inbound: what the peer writes, in any pieces.
-    ///   - write: one write of the channel; at most 65535 bytes, always whole packet lines.
-    ///   - finished: a session has ended; usually stored with ``setShown(_:_:head:to:)``.
-    /// - Throws: when the peer breaks the protocol; the channel is then closed.
+    /// Every `write` is one write of the channel: whole packet lines, at most 65535 bytes. What `finished` reports is usually
+    /// stored with ``setShown(_:_:head:to:)``. Throws when the peer breaks the protocol; the channel is then to be closed.
     public static func serve<Inbound: AsyncSequence>(
         _ id: ConversationID,
         over inbound: Inbound,

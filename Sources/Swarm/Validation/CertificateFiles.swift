@@ -30,7 +30,9 @@ struct CertificateFiles {
     }
 
     /// The first certificate of a file; `nil` when there is none.
-    mutating func certificate(at path: ConversationPath, in tree: ObjectID, of store: ConversationStore) throws -> Certificate? {
+    mutating func certificate(at path: ConversationPath, in tree: ObjectID, of store: ConversationStore) throws
+        -> Certificate?
+    {
         guard let entry = try store.entry(at: path.text, in: tree) else { return nil }
         return try certificate(entry, of: store)
     }
@@ -65,14 +67,18 @@ struct CertificateFiles {
         return result
     }
 
-    private mutating func findStanding(of device: LongID, in tree: ObjectID, of store: ConversationStore) throws -> Standing {
+    private mutating func findStanding(of device: LongID, in tree: ObjectID, of store: ConversationStore) throws
+        -> Standing
+    {
         guard let deviceEntry = try store.entry(at: ConversationPath.device(device).text, in: tree),
             let certificate = try certificate(deviceEntry, of: store)
         else { throw StandingError(detail: "no certificate of the device") }
         guard let user = certificate.issuer.userID.flatMap({ InfoHash(lowerHex: $0) }) else {
             throw StandingError(detail: "certificate of the device names no account")
         }
-        guard certificate.publicKey.longID == device else { throw StandingError(detail: "device is not that of its key") }
+        guard certificate.publicKey.longID == device else {
+            throw StandingError(detail: "device is not that of its key")
+        }
         let member = try store.entry(at: ConversationPath.member(user).text, in: tree)
         let admin = try store.entry(at: ConversationPath.admin(user).text, in: tree)
         guard let accountEntry = member ?? admin, let account = try self.certificate(accountEntry, of: store) else {

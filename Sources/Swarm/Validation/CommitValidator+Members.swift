@@ -16,7 +16,9 @@ extension CommitValidator {
     }
 
     private func account(_ target: String, _ subject: Subject) throws -> InfoHash {
-        guard let account = InfoHash(lowerHex: target), !account.isZero else { throw subject.refusal(.memberURI, target) }
+        guard let account = InfoHash(lowerHex: target), !account.isZero else {
+            throw subject.refusal(.memberURI, target)
+        }
         return account
     }
 
@@ -30,7 +32,9 @@ extension CommitValidator {
         for change in subject.changes {
             switch ConversationPath(change.path) {
             case .invited(account):
-                guard change.old == nil, try isEmptyFile(change.new) else { throw subject.refusal(.memberAdd, "content") }
+                guard change.old == nil, try isEmptyFile(change.new) else {
+                    throw subject.refusal(.memberAdd, "content")
+                }
                 isAdded = true
             case .device(subject.device) where try isOwnDevice(change, subject): continue
             default: throw subject.refusal(.memberAdd, change.path)
@@ -60,7 +64,9 @@ extension CommitValidator {
     }
 
     private mutating func judgeRemove(_ subject: Subject, _ account: InfoHash) throws {
-        guard account == subject.user || store.isLenient else { throw subject.refusal(.memberRemove, "of somebody else") }
+        guard account == subject.user || store.isLenient else {
+            throw subject.refusal(.memberRemove, "of somebody else")
+        }
         for change in subject.changes {
             switch ConversationPath(change.path) {
             case .admin(account), .member(account), .invited(account): continue
@@ -108,7 +114,9 @@ extension CommitValidator {
             }
         }
         guard touchesBanned else { throw subject.refusal(.memberBan, "nobody is banned") }
-        guard try exists(.admin(subject.user), in: subject.before) else { throw subject.refusal(.memberBan, "not an admin") }
+        guard try exists(.admin(subject.user), in: subject.before) else {
+            throw subject.refusal(.memberBan, "not an admin")
+        }
         let admins = try Roles.accounts(in: "admins", of: subject.before, store)
         guard !admins.isEmpty, 2 * admins.count(where: { voters.contains($0) }) >= admins.count else {
             throw subject.refusal(.memberBan, "not enough votes")

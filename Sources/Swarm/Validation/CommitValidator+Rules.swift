@@ -88,7 +88,8 @@ extension CommitValidator {
     }
 
     private mutating func judgeVote(_ subject: Subject) throws {
-        var votes: [(change: TreeChange, kind: ConversationPath.Target, target: String, voter: InfoHash, isBan: Bool)] = []
+        var votes: [(change: TreeChange, kind: ConversationPath.Target, target: String, voter: InfoHash, isBan: Bool)] =
+            []
         for change in subject.changes {
             switch ConversationPath(change.path) {
             case .device(subject.device):
@@ -122,7 +123,9 @@ extension CommitValidator {
     }
 
     private mutating func judgeProfile(_ subject: Subject) throws {
-        guard try exists(.admin(subject.user), in: subject.after) else { throw subject.refusal(.profile, "not an admin") }
+        guard try exists(.admin(subject.user), in: subject.after) else {
+            throw subject.refusal(.profile, "not an admin")
+        }
         for change in subject.changes {
             switch ConversationPath(change.path) {
             case .profile: continue

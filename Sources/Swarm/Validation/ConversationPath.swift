@@ -25,7 +25,9 @@ enum ConversationPath: Hashable {
 
     /// The meaning of a path; `nil` for every other one.
     init?(_ path: String) {
-        let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { String($0) ?? "" }
+        let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map {
+            String($0) ?? ""
+        }
         switch (parts.first ?? "", parts.count) {
         case ("profile.vcf", 1):
             self = .profile
