@@ -93,7 +93,8 @@ struct DHTInteropTests {
         for await event in listener {
             guard case .value(let opened) = event else { continue }
             heard.append(text(opened))
-            if heard.count == 1 { try peer.program.send("p room second") } else { break }
+            guard heard.count == 1 else { break }
+            try peer.program.send("p room second")
         }
         #expect(heard == ["first", "second"])
         await node.shutdown()
@@ -266,7 +267,8 @@ struct DHTInteropTests {
             guard case .value(let opened) = event else { continue }
             let isNew = heard.insert(opened.value.data).inserted
             #expect(isNew)
-            if heard.count == 1 { try await peer.put(bytes(30_000), at: key) } else { break }
+            guard heard.count == 1 else { break }
+            try await peer.put(bytes(30_000), at: key)
         }
         #expect(heard == [bytes(20_000), bytes(30_000)])
         await node.shutdown()
