@@ -280,7 +280,7 @@ extension Account {
                 write: { try await channel.write($0) },
                 finished: { report in
                     await self.shown(report.shown, of: conversation, to: device)
-                    if report.served != nil { await self.settle(conversation, with: channel.connection.chain) }
+                    if report.served != nil { self.settle(conversation, with: channel.connection.chain) }
                 }
             )
         } catch {
