@@ -182,7 +182,7 @@ import Testing
         let lonely = 17
         world.isolate(lonely)
         let get = world.get(InfoHash(hashing: "x"), by: lonely)
-        world.run(until: world.now + .seconds(300))
+        world.run(until: world.now + .seconds(1800))
         #expect(world.inhabitants[lonely].core.status == .disconnected)
         #expect(world.inhabitants[lonely].results[get]?.succeeded == false)
         world.rejoin(lonely, canBootstrap: false)

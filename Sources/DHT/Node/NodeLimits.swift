@@ -38,6 +38,7 @@ enum Timing {
     static let attempts = 3
 
     static let syncLifetime = Duration.seconds(600)
+    static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)
     static let listenLinger = Duration.seconds(60)

@@ -56,6 +56,8 @@ extension NodeCore {
     }
 
     func wake(_ search: Search, at time: Instant) {
+        // What is overdue and cannot be done yet must not keep the core busy.
+        let time = max(time, search.lastStep + Timing.stepPause)
         guard time < search.wake else { return }
         search.wake = time
         timers.insert(.search(search.key), at: time)
