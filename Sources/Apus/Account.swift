@@ -71,6 +71,7 @@ public actor Account {
     var lastTrust: [LongID: Instant] = [:]
     var texts: [LongID: [TextChannel]] = [:]
     var fetchers: [Schedule.Target: Fetcher] = [:]
+    var settling: [Schedule.Target: Task<Void, Never>] = [:]
     var isAnnounced = false
     var isRunning = false
     var randomness = Randomness.secure
@@ -141,6 +142,7 @@ public actor Account {
         guard isRunning else { return }
         isRunning = false
         scheduleTimer?.cancel()
+        for task in settling.values { task.cancel() }
         await links?.shutdown()
         await hub.close()
         await dht.shutdown()

@@ -31,6 +31,8 @@ import Testing
 
     @Test func `new, refreshed and expired values are told`() {
         var harness = CoreHarness()
+        harness.befriend(writer)
+        harness.befriend(listener)
         _ = listen(harness)
         let pushed = harness.put([Value(id: 3, type: 5)], at: key, by: writer)
         let update = pushed.first { $0.packet.kind == .request(.update) }

@@ -17,8 +17,7 @@ extension InteropTests {
                     try await talk.bothWrite(5, "at once, round \(round)")
                     if round % 2 == 1 { try await talk.settle() }
                 }
-                #expect(talk.fromApus.count == 50)
-                #expect(talk.fromJami.count == 50)
+                #expect(talk.fromApus.count == 50 && talk.fromJami.count == 50)
                 let merges = try await talk.apus.history(of: talk.conversation).count { $0.parents.count == 2 }
                 #expect(merges > 0, "writing at once makes merges")
             }

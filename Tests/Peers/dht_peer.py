@@ -24,7 +24,8 @@ def text(thing):
 
 
 def describe(value):
-    owner = value.owner
+    # Asking version 2.4.12 for the owner of a value without one ends the program.
+    owner = value.owner if hasattr(dht.DhtRunner, "putSigned") else None
     return {
         "id": str(value.id),
         "data": bytes(value.data).hex(),

@@ -17,6 +17,7 @@ struct GetWaiter {
 struct ListenerSink {
     var continuation: AsyncStream<DHTListener.Event>.Continuation
     var pipeline = ValuePipeline()
+    var editions = Editions()
 }
 
 extension DHTNode {
@@ -204,7 +205,7 @@ extension DHTNode {
             case .value:
                 guard let value else { continue }
                 if let listener = listeners[operation] {
-                    listener.continuation.yield(.value(value))
+                    if listeners[operation]?.editions.admit(value) == true { listener.continuation.yield(.value(value)) }
                 } else if let waiter = gets[operation] {
                     gets[operation]?.found.append(value)
                     if waiter.isEnough(value) { finishGet(operation, isEarly: true) }
@@ -222,6 +223,6 @@ extension DHTNode {
     private func finishGet(_ operation: OperationID, isEarly: Bool) {
         guard let waiter = gets.removeValue(forKey: operation) else { return }
         if isEarly { turn { core, now in core.cancel(operation, now: now) } }
-        waiter.continuation.resume(returning: waiter.found)
+        waiter.continuation.resume(returning: waiter.found.newestEditions)
     }
 }

@@ -22,6 +22,8 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Bytes of values that are kept for others.
+        public var storedBytes = 64 << 20
         public var randomness = Randomness.secure
 
         public init() {}
@@ -80,11 +82,14 @@ public actor DHTNode {
         } else {
             id = .random(using: &randomness)
         }
+        var limits = NodeLimits()
+        limits.storedBytes = configuration.storedBytes
         core = NodeCore(
             configuration: NodeCore.Configuration(
                 id: id,
                 network: configuration.network,
-                isClient: configuration.isClient
+                isClient: configuration.isClient,
+                limits: limits
             ),
             randomness: randomness
         )
@@ -234,7 +239,8 @@ public actor DHTNode {
         guard let channel, channel.isActive else { return }
         let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
         for datagram in core.outbox.datagrams {
-            guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
+            guard datagram.receiver.family == .ipv4,
+                let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
                 let address = socketAddress(of: datagram.receiver)
             else { continue }
             channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)

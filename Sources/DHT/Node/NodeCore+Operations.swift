@@ -46,9 +46,8 @@ extension NodeCore {
         for replaced in search.announces.indices where search.announces[replaced].id == value.id {
             let old = search.announces[replaced]
             finish(old, succeeded: old.value == value && acknowledgements(of: old.id, in: search) > 0)
-            for position in search.nodes.indices { search.nodes[position].announcing[value.id] = nil }
         }
-        search.announces.removeAll { $0.id == value.id }
+        remove([value.id], from: search)
         search.announces.append(
             Announce(
                 id: value.id,
@@ -70,8 +69,7 @@ extension NodeCore {
     package func cancelPut(at key: InfoHash, id: UInt64, now: Instant) {
         if let search = searches[key] {
             for announce in search.announces where announce.id == id { finish(announce, succeeded: false) }
-            search.announces.removeAll { $0.id == id }
-            for position in search.nodes.indices { search.nodes[position].announcing[id] = nil }
+            remove([id], from: search)
         }
         if storage.value(id, at: key)?.group == nil { removeStored([(key, id)], now: now) }
         settle(now)
@@ -134,7 +132,7 @@ extension NodeCore {
         }
         statusMayHaveChanged = true
         hasLookedUpItself = false
-        pingSomeNodes(now: now)
+        pingKnownNodes(now: now)
         scheduleConfirm(at: now)
         bootstrapBackoff.reset()
         scheduleBootstrap(at: now)

@@ -328,7 +328,9 @@ package final class NodeCore {
             hasLookedUpItself = false
             scheduleBootstrap(at: old == .connected ? now : bootstrapTime(now))
         case .connecting:
-            break
+            // Operations wait now, so it is to be found out soon who is there.
+            pingKnownNodes(now: now)
+            scheduleConfirm(at: now + Timing.connectingCheck)
         }
         if new != .connecting { markAllSearches() }
     }

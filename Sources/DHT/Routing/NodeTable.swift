@@ -84,6 +84,13 @@ struct NodeTable: Sendable {
         return result
     }
 
+    /// Nodes drawn at random, expired or not.
+    func sample(_ count: Int, using randomness: inout Randomness) -> [NodeIndex] {
+        guard order.count > count else { return order.map(\.index) }
+        let start = Int.random(in: 0..<order.count, using: &randomness)
+        return (0..<count).map { order[(start + $0) % order.count].index }
+    }
+
     /// Frees every node that is not among those to keep.
     mutating func sweep(keeping kept: Set<NodeIndex>) {
         newSinceSweep = 0
