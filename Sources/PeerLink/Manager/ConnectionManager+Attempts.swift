@@ -96,7 +96,10 @@ extension ConnectionManager {
             settle(RequestKey(device: signer.longID, id: message.id), .success(message.description))
             return
         }
-        guard admit(signer.shortID), answering < configuration.concurrentAnswers else {
+        let connectionCount = devices.values.reduce(0) { $0 + $1.connections.count }
+        guard admit(signer.shortID), answering < configuration.concurrentAnswers,
+            connectionCount < configuration.connections
+        else {
             logger.debug("Request over the limit", metadata: ["device": "\(signer.longID)"])
             return
         }

@@ -33,6 +33,8 @@ public actor ConnectionManager {
         public var concurrentAnswers = 32
         /// Connections to one device; the oldest gives way.
         public var connectionsPerDevice = 8
+        /// Connections in all, from which on requests of others are not answered any more.
+        public var connections = 512
 
         /// Whether a request was not treated before, also not by an earlier process; `nil` when nobody keeps track.
         ///
