@@ -1,5 +1,4 @@
 public import Keys
-
 import NIOCore
 import NIOPosix
 import Runtime
@@ -205,7 +204,9 @@ extension DHTNode {
             case .value:
                 guard let value else { continue }
                 if let listener = listeners[operation] {
-                    if listeners[operation]?.editions.admit(value) == true { listener.continuation.yield(.value(value)) }
+                    if listeners[operation]?.editions.admit(value) == true {
+                        listener.continuation.yield(.value(value))
+                    }
                 } else if let waiter = gets[operation] {
                     gets[operation]?.found.append(value)
                     if waiter.isEnough(value) { finishGet(operation, isEarly: true) }

@@ -1,9 +1,8 @@
 public import Keys
 public import Logging
 public import NIOCore
-public import Runtime
-
 import NIOPosix
+public import Runtime
 
 /// A node of the DHT on a UDP socket.
 ///

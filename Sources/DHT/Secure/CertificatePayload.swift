@@ -1,5 +1,4 @@
 package import Keys
-
 import MessagePack
 
 /// Certificate chains as values. Source: DHT protocol, "Certificate" and "Secure layer".

@@ -1,5 +1,4 @@
 import Keys
-
 import MessagePack
 
 /// Who may store what, and who may change it.
