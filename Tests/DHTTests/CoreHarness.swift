@@ -37,7 +37,11 @@ struct CoreHarness {
     /// Hands a packet to the core.
     ///
     /// - Returns: what it sent in turn.
-    func receive(from peer: Peer, at endpoint: Endpoint? = nil, _ write: (PacketWriter, inout MessagePackWriter) -> Void) -> [Sent] {
+    func receive(
+        from peer: Peer,
+        at endpoint: Endpoint? = nil,
+        _ write: (PacketWriter, inout MessagePackWriter) -> Void
+    ) -> [Sent] {
         var writer = MessagePackWriter()
         write(peer.writer, &writer)
         return receive(writer.bytes, from: endpoint ?? peer.endpoint)

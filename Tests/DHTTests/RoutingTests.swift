@@ -42,8 +42,7 @@ import Testing
         let found = table.closest(to: own, count: 8, nodes: nodes, now: Instant())
         #expect(found.map(\.id) == Array(all.prefix(8)))
         let near = nodes.near(own, count: 8).map { nodes[$0].id }.sorted { $0.isCloser(to: own, than: $1) }
-        var known: [InfoHash] = []
-        nodes.forEach { known.append($0.id) }
+        let known = nodes.all.map(\.id)
         #expect(near.first == known.min { $0.isCloser(to: own, than: $1) })
     }
 

@@ -65,7 +65,9 @@ import Testing
         return outcome
     }
 
-    @Test(arguments: [1, 2] as [UInt64]) func `every value is found by everyone in spite of loss and churn`(seed: UInt64) {
+    @Test(arguments: [1, 2] as [UInt64]) func `every value is found by everyone in spite of loss and churn`(
+        seed: UInt64
+    ) {
         let clock = ContinuousClock()
         var outcome = Outcome(log: 0, delivered: 0)
         let time = clock.measure { outcome = Self.run(seed: seed, size: 200, values: 60, minutes: 5) }
@@ -149,7 +151,11 @@ import Testing
         let operations = listeners.map { world.listen(at: key, by: $0) }
         world.run(until: world.now + .seconds(15))
         for id in 1...20 as ClosedRange<UInt64> {
-            _ = world.put(Value(id: id, data: world.randomness.bytes(id % 3 == 0 ? 2500 : 50)), at: key, by: world.randomInhabitant())
+            _ = world.put(
+                Value(id: id, data: world.randomness.bytes(id % 3 == 0 ? 2500 : 50)),
+                at: key,
+                by: world.randomInhabitant()
+            )
             world.run(until: world.now + .seconds(2))
         }
         world.run(until: world.now + .seconds(30))

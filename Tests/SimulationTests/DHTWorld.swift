@@ -1,6 +1,5 @@
-import Runtime
-
 import Keys
+import Runtime
 
 @testable import DHT
 
@@ -197,7 +196,8 @@ final class DHTWorld {
             note(operation.number << 1 | (succeeded ? 1 : 0))
         case .bootstrapDue:
             let known = inhabitant.canBootstrap ? alive.filter { inhabitants[$0] !== inhabitant } : []
-            let chosen = known.isEmpty ? [] : (0..<2).map { _ in known[Int.random(in: 0..<known.count, using: &randomness)] }
+            let chosen =
+                known.isEmpty ? [] : (0..<2).map { _ in known[Int.random(in: 0..<known.count, using: &randomness)] }
             inhabitant.core.bootstrap(with: chosen.map { inhabitants[$0].endpoint }, now: now)
         case .check(let number, let check):
             inhabitant.core.finishCheck(number, isPassed: check.isPassed, now: now)

@@ -1,9 +1,8 @@
 public import Keys
 public import Logging
 public import NIOCore
-public import Runtime
-
 import NIOPosix
+public import Runtime
 
 /// A node of the DHT on a UDP socket.
 ///
@@ -56,7 +55,7 @@ public actor DHTNode {
     var puts: [OperationID: CheckedContinuation<Bool, Never>] = [:]
     var listeners: [OperationID: ListenerSink] = [:]
     private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
-    private var nextSink: UInt64 = 0
+    private var lastTicket: UInt64 = 0
     var certificates = CertificateCache()
     private var isCertificatePublished = false
 
@@ -183,8 +182,7 @@ public actor DHTNode {
             continuation.finish()
             return stream
         }
-        nextSink += 1
-        let number = nextSink
+        let number = takeTicket()
         statusSinks[number] = continuation
         continuation.onTermination = { [weak self, eventLoop] _ in
             eventLoop.execute { [weak self] in self?.assumeIsolated { $0.statusSinks[number] = nil } }
@@ -219,6 +217,12 @@ public actor DHTNode {
         let result = body(core, now)
         endTurn()
         return result
+    }
+
+    /// A number that was not used before.
+    func takeTicket() -> UInt64 {
+        lastTicket += 1
+        return lastTicket
     }
 
     var isRunning: Bool { state == .running }
@@ -327,7 +331,8 @@ public actor DHTNode {
         case .bootstrapDue:
             resolveBootstrap()
         case .check(let number, let check):
-            run({ check.isPassed }) { node, isPassed in
+            let work: @Sendable () -> Bool = { check.isPassed }
+            run(work) { node, isPassed in
                 node.turn { core, now in core.finishCheck(number, isPassed: isPassed, now: now) }
             }
         case .publicAddressChanged(let address):
@@ -338,7 +343,8 @@ public actor DHTNode {
     private func resolveBootstrap() {
         let hosts = bootstrapHosts
         guard !hosts.isEmpty else { return turn { core, now in core.bootstrap(with: [], now: now) } }
-        run({ hosts.flatMap { $0.resolve() } }) { node, endpoints in
+        let work: @Sendable () -> [Endpoint] = { hosts.flatMap { $0.resolve() } }
+        run(work) { node, endpoints in
             node.turn { core, now in core.bootstrap(with: endpoints, now: now) }
         }
     }

@@ -7,7 +7,9 @@
 #endif
 
 extension HostAddress {
-    /// All IPv4 addresses of the host. Blocking.
+    /// All IPv4 addresses of the host.
+    ///
+    /// Blocking.
     func resolve() -> [Endpoint] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_INET

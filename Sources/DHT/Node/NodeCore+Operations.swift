@@ -24,10 +24,8 @@ extension NodeCore {
     ///
     /// Answers ``NodeEvent/finished(_:succeeded:)`` once, when these nodes have confirmed.
     ///
-    /// - Parameters:
-    ///   - value: with an id that is not zero.
-    ///   - permanent: whether to keep it in the network until ``cancelPut(at:id:now:)``.
-    ///   - isIDDrawn: whether nobody else can have used the id, since it was drawn at random.
+    /// A permanent value is kept in the network until ``cancelPut(at:id:now:)``. The id must not be zero; whether it was
+    /// drawn at random tells that nobody else can have used it.
     package func put(
         _ value: Value,
         at key: InfoHash,

@@ -31,7 +31,9 @@ package struct NodeLimits: Sendable {
     package init() {}
 }
 
-/// The times and numbers of the protocol. Source: DHT protocol, "Constants".
+/// The times and numbers of the protocol.
+///
+/// Source: DHT protocol, "Constants".
 enum Timing {
     static let firstRetry = Duration.milliseconds(1000)
     static let retryJitter = Duration.milliseconds(250)

@@ -108,7 +108,6 @@ struct NodeTable: Sendable {
         for entry in order { change(&self[entry.index]) }
     }
 
-    func forEach(_ body: (Node) -> Void) {
-        for entry in order { body(self[entry.index]) }
-    }
+    /// All nodes, in the order of their ids.
+    var all: [Node] { order.map { self[$0.index] } }
 }

@@ -337,7 +337,8 @@ extension NodeCore {
         guard !values.isEmpty else { return }
         for position in search.gets.indices {
             let news = values.filter { value in
-                search.gets[position].query.matches(value) && search.gets[position].seen.insert(ValueMark(value)).inserted
+                search.gets[position].query.matches(value)
+                    && search.gets[position].seen.insert(ValueMark(value)).inserted
             }
             if !news.isEmpty { events.append(.values(search.gets[position].operation, news)) }
         }
