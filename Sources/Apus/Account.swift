@@ -118,7 +118,7 @@ public actor Account {
         let links = ConnectionManager(
             identity: identity,
             signalling: DHTSignalling(node: dht, identity: identity, logger: logger),
-            configuration: ConnectionManager.Configuration(allowsLoopback: network.allowsLoopback),
+            configuration: linkConfiguration,
             eventLoopGroup: group,
             time: time,
             logger: logger,
@@ -135,6 +135,21 @@ public actor Account {
             if let id = InfoHash(hex: contact.id) { watch(id) }
         }
         try await restoreSchedule()
+    }
+
+    /// Connection requests stay in the DHT for minutes, so that a restarted device hears of treated ones again.
+    private var linkConfiguration: ConnectionManager.Configuration {
+        var configuration = ConnectionManager.Configuration(allowsLoopback: network.allowsLoopback)
+        let pool = database.pool
+        let time = time
+        configuration.isFreshRequest = { id in
+            let now = time.wallTime
+            let isNew = try? await pool.write { database in
+                try TreatedIDs.isNew("connection:\(id)", at: now, in: database)
+            }
+            return isNew ?? true
+        }
+        return configuration
     }
 
     /// Says goodbye to connected peers and leaves the DHT.
