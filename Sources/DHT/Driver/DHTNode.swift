@@ -135,8 +135,9 @@ public actor DHTNode {
 
     private nonisolated func bind(port: Int) async throws -> any Channel {
         try await DatagramBootstrap(group: eventLoop)
-            .channelOption(.datagramVectorReadMessageCount, value: 16)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 * 4096))
+            // Rows of fields make datagrams of many kilobytes; more than 64 KiB in all cost a mapping for each read.
+            .channelOption(.datagramVectorReadMessageCount, value: 4)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 * 16_384))
             .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
