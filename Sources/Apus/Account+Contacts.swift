@@ -245,7 +245,9 @@ extension Account {
                 case .asked:
                     guard ConversationID(hex: request.conversationID) != nil else { return (.ignored, nil) }
                     let isKnown = try RequestRow.exists(database, key: account.hex)
-                    guard try isKnown || RequestRow.fetchCount(database) < Self.requestLimit else { return (.ignored, nil) }
+                    guard try isKnown || RequestRow.fetchCount(database) < Self.requestLimit else {
+                        return (.ignored, nil)
+                    }
                     let row = RequestRow(
                         id: account.hex,
                         conversation: request.conversationID,

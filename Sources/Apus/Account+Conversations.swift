@@ -147,8 +147,8 @@ extension Account {
         let now = time.wallTime
         let timeline = timeline
         do {
-            let wasCloned = try await write { database -> Bool in
-                guard let contact = try Self.contact(of: conversation, in: database) else { return false }
+            let outcome = try await write { database -> (wasCloned: Bool, hasMerged: Bool) in
+                guard let contact = try Self.contact(of: conversation, in: database) else { return (false, false) }
                 let isClone = try !Conversation.isPresent(database, conversation)
                 let absorbed = try Conversation.absorb(
                     database,
@@ -167,7 +167,7 @@ extension Account {
                     at: now,
                     in: database
                 )
-                guard isClone else { return false }
+                guard isClone else { return (false, absorbed.merge != nil) }
                 _ = try Conversation.join(database, conversation, signer: signer, at: now)
                 try Self.carryOver(to: conversation, contact: contact, signer: signer, at: now, in: database)
                 try timeline.append(
@@ -177,10 +177,13 @@ extension Account {
                     at: now,
                     in: database
                 )
-                return true
+                return (true, false)
             }
-            if wasCloned, let account = chain.accountID { await announceCommits(in: conversation, to: account.hex) }
+            if outcome.wasCloned, let account = chain.accountID {
+                await announceCommits(in: conversation, to: account.hex)
+            }
             try await learned(of: chain.deviceID, in: conversation)
+            if outcome.hasMerged { settle(conversation, with: chain) }
         } catch SwarmError.refused(let refusal) {
             logger.warning("a history was refused", metadata: ["conversation": "\(conversation)", "why": "\(refusal)"])
             try await write { database in
@@ -275,7 +278,10 @@ extension Account {
                 over: channel.inbound,
                 reading: database.pool,
                 write: { try await channel.write($0) },
-                finished: { report in await self.shown(report.shown, of: conversation, to: device) }
+                finished: { report in
+                    await self.shown(report.shown, of: conversation, to: device)
+                    if report.served != nil { self.settle(conversation, with: channel.connection.chain) }
+                }
             )
         } catch {
             logger.debug("git channel failed", metadata: ["device": "\(device)", "reason": "\(error)"])
@@ -297,6 +303,34 @@ extension Account {
             try await learned(of: device, in: conversation)
         } catch {
             logger.error("a fetch could not be recorded", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// How long a conversation must be quiet before two devices compare their heads once more.
+    private static var quietPause: ClosedRange<Duration> { .milliseconds(1500) ... .milliseconds(2500) }
+
+    /// Brings two devices to the same head after both have merged.
+    ///
+    /// Merges are made silently by whoever fetches, so that two devices can be left with different ones. Once it is quiet, a
+    /// merge of ours that the device lacks is told, and otherwise the device is asked for one of its own.
+    func settle(_ conversation: ConversationID, with chain: CertificateChain) {
+        guard isRunning else { return }
+        let target = Schedule.Target(device: chain.deviceID, conversation: conversation)
+        settling[target]?.cancel()
+        let pause = randomness.duration(in: Self.quietPause)
+        settling[target] = Task { [weak self] in
+            do { try await Task.sleep(for: pause) } catch { return }
+            await self?.isQuiet(target, chain: chain)
+        }
+    }
+
+    private func isQuiet(_ target: Schedule.Target, chain: CertificateChain) async {
+        settling[target] = nil
+        guard isRunning, let isMissing = try? await isMissingCommits(target) else { return }
+        if isMissing {
+            perform(schedule.commitsMissing(target, now: time.now))
+        } else if await isConnected(to: target.device) {
+            fetch(target.conversation, from: chain)
         }
     }
 

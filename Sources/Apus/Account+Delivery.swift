@@ -78,7 +78,7 @@ extension Account {
         perform(orders)
     }
 
-    private func isMissingCommits(_ target: Schedule.Target) async throws -> Bool {
+    func isMissingCommits(_ target: Schedule.Target) async throws -> Bool {
         try await read { database in
             guard try Conversation.isPresent(database, target.conversation),
                 let head = try Conversation.head(database, target.conversation)

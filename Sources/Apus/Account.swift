@@ -71,6 +71,7 @@ public actor Account {
     var lastTrust: [LongID: Instant] = [:]
     var texts: [LongID: [TextChannel]] = [:]
     var fetchers: [Schedule.Target: Fetcher] = [:]
+    var settling: [Schedule.Target: Task<Void, Never>] = [:]
     var isAnnounced = false
     var isRunning = false
     var randomness = Randomness.secure
@@ -117,7 +118,7 @@ public actor Account {
         let links = ConnectionManager(
             identity: identity,
             signalling: DHTSignalling(node: dht, identity: identity, logger: logger),
-            configuration: ConnectionManager.Configuration(allowsLoopback: network.allowsLoopback),
+            configuration: linkConfiguration,
             eventLoopGroup: group,
             time: time,
             logger: logger,
@@ -136,11 +137,27 @@ public actor Account {
         try await restoreSchedule()
     }
 
+    /// Connection requests stay in the DHT for minutes, so that a restarted device hears of treated ones again.
+    private var linkConfiguration: ConnectionManager.Configuration {
+        var configuration = ConnectionManager.Configuration(allowsLoopback: network.allowsLoopback)
+        let pool = database.pool
+        let time = time
+        configuration.isFreshRequest = { id in
+            let now = time.wallTime
+            let isNew = try? await pool.write { database in
+                try TreatedIDs.isNew("connection:\(id)", at: now, in: database)
+            }
+            return isNew ?? true
+        }
+        return configuration
+    }
+
     /// Says goodbye to connected peers and leaves the DHT.
     public func stop() async {
         guard isRunning else { return }
         isRunning = false
         scheduleTimer?.cancel()
+        for task in settling.values { task.cancel() }
         await links?.shutdown()
         await hub.close()
         await dht.shutdown()

@@ -156,7 +156,15 @@ public enum Conversation {
         head: ObjectID,
         to device: LongID
     ) throws {
-        try ConversationStore(database, id).setPeerHead(of: device, shown: head)
+        let store = try ConversationStore(database, id)
+        // Of two sessions on two channels the one with the older head may end last.
+        if let last = try store.peerHeads(of: device).shown, try store.containsCommit(head),
+            try store.containsCommit(last),
+            try store.isAncestor(head, of: last)
+        {
+            return
+        }
+        try store.setPeerHead(of: device, shown: head)
     }
 
     /// Whether a device was shown a head that holds a commit: then it needs no further notification of it.

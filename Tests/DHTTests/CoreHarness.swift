@@ -37,7 +37,11 @@ struct CoreHarness {
     /// Hands a packet to the core.
     ///
     /// - Returns: what it sent in turn.
-    func receive(from peer: Peer, at endpoint: Endpoint? = nil, _ write: (PacketWriter, inout MessagePackWriter) -> Void) -> [Sent] {
+    func receive(
+        from peer: Peer,
+        at endpoint: Endpoint? = nil,
+        _ write: (PacketWriter, inout MessagePackWriter) -> Void
+    ) -> [Sent] {
         var writer = MessagePackWriter()
         write(peer.writer, &writer)
         return receive(writer.bytes, from: endpoint ?? peer.endpoint)
@@ -48,8 +52,12 @@ struct CoreHarness {
         return sent()
     }
 
-    /// What the core has sent since the last look.
+    /// What the core has sent since the last look, without the pings with which it keeps an eye on its nodes.
     func sent() -> [Sent] {
+        allSent().filter { $0.packet.kind != .request(.ping) }
+    }
+
+    private func allSent() -> [Sent] {
         defer { core.outbox.removeAll() }
         return core.outbox.datagrams.compactMap { datagram in
             let bytes = Array(core.outbox.bytes(of: datagram))
@@ -70,11 +78,20 @@ struct CoreHarness {
         return result
     }
 
-    /// Makes a peer a good node: it answers a bootstrap ping.
+    /// Makes a peer a good node: it answers a bootstrap ping, and the questions that follow.
     func befriend(_ peer: Peer) {
         core.bootstrap(with: [peer.endpoint], now: now)
-        for request in sent() where request.receiver == peer.endpoint {
-            _ = receive(from: peer) { $0.acknowledgement(request.packet.transaction, to: Self.own, to: &$1) }
+        var requests = allSent()
+        while let request = requests.popLast() {
+            guard request.receiver == peer.endpoint else { continue }
+            var writer = MessagePackWriter()
+            if request.packet.kind == .request(.ping) {
+                peer.writer.acknowledgement(request.packet.transaction, to: Self.own, to: &writer)
+            } else {
+                peer.writer.answer(request.packet.transaction, .init(token: [1]), to: Self.own, to: &writer)
+            }
+            core.receive(writer.bytes.span.bytes, from: peer.endpoint, now: now)
+            requests += allSent()
         }
     }
 

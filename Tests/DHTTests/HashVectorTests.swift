@@ -40,7 +40,9 @@ import Testing
 
     @Test func `certificates of the vector identities are found where they are stored`() throws {
         for vector in try Vectors.load("opendht-identity")["identities"].elements {
-            guard let chain = CertificatePayload.chain(in: Array(vector["certificate_chain_pem"].text.utf8)) else { continue }
+            guard let chain = CertificatePayload.chain(in: Array(vector["certificate_chain_pem"].text.utf8)) else {
+                continue
+            }
             #expect(chain.shortDeviceID.hex == vector["cert_storage_key_legacy"].text)
             #expect(CertificatePayload.location(of: chain.deviceID).hex == vector["cert_storage_key_new"].text)
             let data = CertificatePayload.data(of: chain)

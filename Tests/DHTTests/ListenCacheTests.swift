@@ -63,7 +63,9 @@ import Testing
         let cache = Subject(limit: 100, variants: 3)
         for id in 1...1000 as ClosedRange<UInt64> { #expect(cache.add(Value(id: id), from: one, now: now)) }
         #expect(cache.remove(holder: one).count == 100)
-        for content in 1...20 as ClosedRange<UInt8> { _ = cache.add(Value(id: 1, data: [content]), from: one, now: now) }
+        for content in 1...20 as ClosedRange<UInt8> {
+            _ = cache.add(Value(id: 1, data: [content]), from: one, now: now)
+        }
         #expect(!cache.add(Value(id: 1, data: [20]), from: one, now: now))
         #expect(cache.add(Value(id: 1, data: [1]), from: one, now: now))
     }

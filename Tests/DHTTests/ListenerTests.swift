@@ -31,17 +31,23 @@ import Testing
 
     @Test func `new, refreshed and expired values are told`() {
         var harness = CoreHarness()
+        harness.befriend(writer)
+        harness.befriend(listener)
         _ = listen(harness)
         let pushed = harness.put([Value(id: 3, type: 5)], at: key, by: writer)
         let update = pushed.first { $0.packet.kind == .request(.update) }
         #expect(update?.receiver == listener.endpoint)
         #expect(update?.content["a"]?["token"]?.bytes == harness.token(for: listener))
-        _ = harness.receive(from: listener) { $0.acknowledgement(update?.packet.transaction ?? 0, to: CoreHarness.own, to: &$1) }
+        _ = harness.receive(from: listener) {
+            $0.acknowledgement(update?.packet.transaction ?? 0, to: CoreHarness.own, to: &$1)
+        }
 
         let again = harness.put([Value(id: 3, type: 5)], at: key, by: writer)
         let refreshed = again.first { $0.packet.kind == .request(.update) }
         #expect(refreshed?.packet.refreshed == [3])
-        _ = harness.receive(from: listener) { $0.acknowledgement(refreshed?.packet.transaction ?? 0, to: CoreHarness.own, to: &$1) }
+        _ = harness.receive(from: listener) {
+            $0.acknowledgement(refreshed?.packet.transaction ?? 0, to: CoreHarness.own, to: &$1)
+        }
 
         let later = harness.wait(.seconds(61))
         #expect(later.contains { $0.packet.kind == .request(.update) && $0.packet.expired == [3] })
@@ -83,7 +89,10 @@ import Testing
         harness.put([Value(id: 1)], at: key, by: writer)
         let token = harness.token(for: listener)
         let request = MessagePackValue.fields([
-            "a": .fields(["id": .binary(listener.id.bytes), "h": .binary(key.bytes), "token": .binary(token), "sid": .unsigned(44)]),
+            "a": .fields([
+                "id": .binary(listener.id.bytes), "h": .binary(key.bytes), "token": .binary(token),
+                "sid": .unsigned(44),
+            ]),
             "q": .text("listen"), "t": .unsigned(3), "y": .text("q"),
         ]).encoded
         let sent = harness.receive(request, from: listener.endpoint)

@@ -23,23 +23,55 @@ import Testing
         ("an announced map of four billion", [0xDF, 0xFF, 0xFF, 0xFF, 0xFF]),
         ("no transaction", packet(["a": .fields(["id": id]), "q": .text("ping"), "y": .text("q")])),
         ("a transaction of 64 bits", packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .unsigned(1 << 32)])),
-        ("a transaction of five bytes", packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .binary([1, 2, 3, 4, 5])])),
+        (
+            "a transaction of five bytes",
+            packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .binary([1, 2, 3, 4, 5])])
+        ),
         ("a negative transaction", packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .negative(-1)])),
-        ("an id of 19 bytes", packet(["a": .fields(["id": .binary([UInt8](repeating: 1, count: 19))]), "q": .text("ping"), "t": .unsigned(1)])),
-        ("an id that is a number", packet(["a": .fields(["id": .unsigned(1)]), "q": .text("ping"), "t": .unsigned(1)])),
-        ("an unknown request", packet(["a": .fields(["id": id]), "q": .text("pong"), "t": .unsigned(1), "y": .text("q")])),
+        (
+            "an id of 19 bytes",
+            packet([
+                "a": .fields(["id": .binary([UInt8](repeating: 1, count: 19))]), "q": .text("ping"), "t": .unsigned(1),
+            ])
+        ),
+        (
+            "an id that is a number",
+            packet(["a": .fields(["id": .unsigned(1)]), "q": .text("ping"), "t": .unsigned(1)])
+        ),
+        (
+            "an unknown request",
+            packet(["a": .fields(["id": id]), "q": .text("pong"), "t": .unsigned(1), "y": .text("q")])
+        ),
         ("no request name", packet(["a": .fields(["id": id]), "t": .unsigned(1), "y": .text("q")])),
-        ("an unknown kind", packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .unsigned(1), "y": .text("x")])),
+        (
+            "an unknown kind",
+            packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .unsigned(1), "y": .text("x")])
+        ),
         ("no body", packet(["q": .text("ping"), "t": .unsigned(1), "y": .text("q")])),
         ("a body that is no map", packet(["a": .array([]), "q": .text("ping"), "t": .unsigned(1)])),
         ("an empty error", packet(["e": .array([]), "r": .fields(["id": id]), "t": .unsigned(1)])),
         ("an error that is a text", packet(["e": .text("no"), "r": .fields(["id": id]), "t": .unsigned(1)])),
-        ("values that are a map", packet(["a": .fields(["id": id, "values": .map([])]), "q": .text("put"), "t": .unsigned(1)])),
+        (
+            "values that are a map",
+            packet(["a": .fields(["id": id, "values": .map([])]), "q": .text("put"), "t": .unsigned(1)])
+        ),
         ("nodes that are an array", packet(["r": .fields(["id": id, "n4": .array([])]), "t": .unsigned(1)])),
-        ("a want that is a number", packet(["a": .fields(["id": id, "w": .unsigned(2)]), "q": .text("find"), "t": .unsigned(1)])),
-        ("a query without where", packet(["a": .fields(["id": id, "q": .fields(["s": .array([])])]), "q": .text("get"), "t": .unsigned(1)])),
-        ("a network of 64 bits", packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .unsigned(1), "n": .unsigned(1 << 40)])),
-        ("a client flag that is a number", packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .unsigned(1), "s": .unsigned(1)])),
+        (
+            "a want that is a number",
+            packet(["a": .fields(["id": id, "w": .unsigned(2)]), "q": .text("find"), "t": .unsigned(1)])
+        ),
+        (
+            "a query without where",
+            packet(["a": .fields(["id": id, "q": .fields(["s": .array([])])]), "q": .text("get"), "t": .unsigned(1)])
+        ),
+        (
+            "a network of 64 bits",
+            packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .unsigned(1), "n": .unsigned(1 << 40)])
+        ),
+        (
+            "a client flag that is a number",
+            packet(["a": .fields(["id": id]), "q": .text("ping"), "t": .unsigned(1), "s": .unsigned(1)])
+        ),
         ("nesting without end", [0x81, 0xA1, 0x61] + [UInt8](repeating: 0x91, count: 64)),
     ]
 
@@ -48,7 +80,10 @@ import Testing
     }
 
     @Test func `transactions may be four bytes`() throws {
-        let bytes = Self.packet(["a": .fields(["id": Self.id, "sid": .binary([0, 0, 1, 0])]), "q": .text("ping"), "t": .binary([1, 2, 3, 4])])
+        let bytes = Self.packet([
+            "a": .fields(["id": Self.id, "sid": .binary([0, 0, 1, 0])]), "q": .text("ping"),
+            "t": .binary([1, 2, 3, 4]),
+        ])
         let packet = try Packet(bytes)
         #expect(packet.transaction == 16_909_060)
         #expect(packet.socket == 256)
@@ -71,7 +106,9 @@ import Testing
     @Test func `values that cannot be read are left out, and sizes too`() throws {
         let array = MessagePackValue.array([
             .fields(["id": .unsigned(1)]), .unsigned(65_569), .unsigned(65_568), .unsigned(0), .text("x"),
-            .fields(["id": .unsigned(1), "dat": .fields(["body": .fields(["type": .unsigned(0), "data": .binary([])])])]),
+            .fields([
+                "id": .unsigned(1), "dat": .fields(["body": .fields(["type": .unsigned(0), "data": .binary([])])]),
+            ]),
         ]).encoded
         let values = try ValueArray(decoding: array.span.bytes)
         #expect(values.values.map(\.id) == [1])

@@ -63,7 +63,13 @@ import Testing
                 to: &output
             )
         case .request(.refresh):
-            writer.refresh(transaction, key: packet.key, valueID: packet.valueID, token: token(packet, bytes), to: &output)
+            writer.refresh(
+                transaction,
+                key: packet.key,
+                valueID: packet.valueID,
+                token: token(packet, bytes),
+                to: &output
+            )
         case .request(.listen):
             writer.listen(
                 transaction,

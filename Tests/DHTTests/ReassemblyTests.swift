@@ -87,13 +87,15 @@ import Testing
         #expect(add(part(2560), to: reassembly)?.values == [value])
     }
 
-    @Test(arguments: [Duration.seconds(4), .seconds(11)]) func `what takes too long is forgotten`(pause: Duration) throws {
+    @Test(arguments: [Duration.seconds(4), .seconds(11)]) func `what takes too long is forgotten`(pause: Duration)
+        throws
+    {
         let reassembly = Subject()
         _ = try open(reassembly)
         var time = Instant()
         // Parts that keep coming only help for so long.
         while time - Instant() < pause {
-            if pause > .seconds(10) { _ = add(part(0), to: reassembly, at: time) }
+            if pause > .seconds(10), time - Instant() < .seconds(10) { _ = add(part(0), to: reassembly, at: time) }
             time = time + .seconds(1)
         }
         reassembly.expire(at: time)
@@ -120,7 +122,10 @@ import Testing
         #expect(reassembly.count == 4)
     }
 
-    @Test(arguments: ["c0", "90", "81c000", "8100c0", "810081a16f00", "810081a16400", "8100 82a16fcfffffffffffffffffa164c400", "81cfffffffffffffffff82a16f00a164c400"])
+    @Test(arguments: [
+        "c0", "90", "81c000", "8100c0", "810081a16f00", "810081a16400", "8100 82a16fcfffffffffffffffffa164c400",
+        "81cfffffffffffffffff82a16f00a164c400",
+    ])
     func `malformed parts are refused`(hex: String) throws {
         let reassembly = Subject()
         let bytes = try #require(Hexadecimal.decode(hex.filter { $0 != " " }))

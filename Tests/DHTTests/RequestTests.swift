@@ -38,7 +38,9 @@ import Testing
         var answer = PacketWriter.Answer(token: [1])
         answer.values = OutgoingValues([Value(id: 1).encoded])
         let forged = CoreHarness.Peer(2)
-        _ = harness.receive(from: forged) { $0.answer(request.packet.transaction, answer, to: CoreHarness.own, to: &$1) }
+        _ = harness.receive(from: forged) {
+            $0.answer(request.packet.transaction, answer, to: CoreHarness.own, to: &$1)
+        }
         #expect(harness.core.requests[request.packet.transaction] != nil)
         _ = harness.receive(from: peer) { $0.answer(request.packet.transaction, answer, to: CoreHarness.own, to: &$1) }
         #expect(harness.core.requests[request.packet.transaction] == nil)
@@ -62,8 +64,11 @@ import Testing
         var queue = harness.sent()
         while !queue.isEmpty {
             let request = queue.removeFirst()
-            guard let peer = (1...3).map({ CoreHarness.Peer($0) }).first(where: { $0.endpoint == request.receiver }) else { continue }
-            queue += harness.receive(from: peer) { $0.answer(request.packet.transaction, answer, to: CoreHarness.own, to: &$1) }
+            guard let peer = (1...3).map({ CoreHarness.Peer($0) }).first(where: { $0.endpoint == request.receiver })
+            else { continue }
+            queue += harness.receive(from: peer) {
+                $0.answer(request.packet.transaction, answer, to: CoreHarness.own, to: &$1)
+            }
         }
         var values: [UInt64] = []
         var results: [Bool] = []
@@ -100,8 +105,10 @@ import Testing
             for _ in 0..<2 {
                 queue += harness.receive(from: peer) { writer, output in
                     switch request.packet.kind {
-                    case .request(.put): writer.confirmation(request.packet.transaction, of: 4, to: CoreHarness.own, to: &output)
-                    default: writer.answer(request.packet.transaction, .init(token: [1]), to: CoreHarness.own, to: &output)
+                    case .request(.put):
+                        writer.confirmation(request.packet.transaction, of: 4, to: CoreHarness.own, to: &output)
+                    default:
+                        writer.answer(request.packet.transaction, .init(token: [1]), to: CoreHarness.own, to: &output)
                     }
                 }
             }

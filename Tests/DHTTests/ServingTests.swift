@@ -50,7 +50,9 @@ import Testing
         for number in 2..<14 { harness.befriend(.init(number, isClient: number == 5)) }
         let answer = harness.receive(from: peer) { $0.find(1, target: key, to: &$1) }[0]
         var contacts: [Contact] = []
-        _ = CompactNodes.visit(answer.bytes.span.bytes, answer.packet.nodes4 ?? 0..<0, family: .ipv4) { contacts.append($0) }
+        _ = CompactNodes.visit(answer.bytes.span.bytes, answer.packet.nodes4 ?? 0..<0, family: .ipv4) {
+            contacts.append($0)
+        }
         let expected = (2..<14).filter { $0 != 5 }.map { CoreHarness.Peer($0).id }
             .sorted { $0.isCloser(to: key, than: $1) }
         #expect(contacts.map(\.id) == Array(expected.prefix(8)))
@@ -72,7 +74,9 @@ import Testing
         let harness = CoreHarness()
         let foreign = harness.token(for: .init(2))
         for token in [[], [1], foreign, [UInt8](repeating: 0, count: 65)] {
-            #expect(harness.put([Value(id: 1)], at: key, by: peer, token: token).map(\.packet.kind) == [.failure(code: 401)])
+            #expect(
+                harness.put([Value(id: 1)], at: key, by: peer, token: token).map(\.packet.kind) == [.failure(code: 401)]
+            )
             let refreshed = harness.receive(from: peer) { $0.refresh(1, key: key, valueID: 1, token: token, to: &$1) }
             #expect(refreshed.map(\.packet.kind) == [.failure(code: 401)])
             let listened = harness.receive(from: peer) {
@@ -90,7 +94,9 @@ import Testing
         _ = harness.wait(.seconds(14 * 60))
         #expect(harness.put([Value(id: 1)], at: key, by: peer, token: token).map(\.packet.valueID) == [1])
         _ = harness.wait(.seconds(91 * 60))
-        #expect(harness.put([Value(id: 1)], at: key, by: peer, token: token).map(\.packet.kind) == [.failure(code: 401)])
+        #expect(
+            harness.put([Value(id: 1)], at: key, by: peer, token: token).map(\.packet.kind) == [.failure(code: 401)]
+        )
     }
 
     @Test func `each value of a put is confirmed on its own, and id zero is an error`() {
@@ -147,7 +153,10 @@ import Testing
         let value = Value(id: 1, data: [UInt8](repeating: 5, count: 3000))
         let outgoing = OutgoingValues([value.encoded])
         let token = harness.token(for: peer)
-        #expect(harness.receive(from: peer) { $0.put(3, key: key, values: outgoing, created: nil, token: token, to: &$1) }.isEmpty)
+        #expect(
+            harness.receive(from: peer) { $0.put(3, key: key, values: outgoing, created: nil, token: token, to: &$1) }
+                .isEmpty
+        )
         var confirmations: [CoreHarness.Sent] = []
         // The last part first.
         for offset in [2560, 0, 1280] {
@@ -184,7 +193,9 @@ import Testing
         // Our id shares no bit with the key, and many others share more.
         let harness = CoreHarness(id: InfoHash(high: .max, middle: .max, low: .max))
         for number in 2..<40 { harness.befriend(.init(number)) }
-        #expect(harness.put([Value(id: 1)], at: InfoHash(high: 0, middle: 1, low: 0), by: peer).map(\.packet.valueID) == [1])
+        #expect(
+            harness.put([Value(id: 1)], at: InfoHash(high: 0, middle: 1, low: 0), by: peer).map(\.packet.valueID) == [1]
+        )
         #expect(harness.core.storage.valueCount == 0)
         harness.put([Value(id: 1)], at: InfoHash(high: .max, middle: .max, low: 1), by: peer)
         #expect(harness.core.storage.valueCount == 1)

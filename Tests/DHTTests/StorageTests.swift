@@ -57,8 +57,13 @@ import Testing
         let key = try RSAPrivateKey.generate(bits: 2048)
         var randomness = Randomness.seeded(1)
         let certificate = try Certificate.issue(
-            commonName: "x", for: key.publicKey, by: nil, signedWith: key, isAuthority: true,
-            now: WallTime(seconds: 1_800_000_000), randomness: &randomness
+            commonName: "x",
+            for: key.publicKey,
+            by: nil,
+            signedWith: key,
+            isAuthority: true,
+            now: WallTime(seconds: 1_800_000_000),
+            randomness: &randomness
         )
         let value = Value(id: 1, type: 8, data: CertificatePayload.data(of: CertificateChain([certificate])))
         func passes(at place: InfoHash) -> Bool {
@@ -123,7 +128,13 @@ import Testing
         var storage = Storage(limits: limits)
         func listen(_ node: Int32, _ socket: UInt32) -> Bool? {
             storage.listen(
-                .init(node: NodeIndex(slot: node), socket: socket, query: Query(), refreshed: Instant(), isLegacy: false),
+                .init(
+                    node: NodeIndex(slot: node),
+                    socket: socket,
+                    query: Query(),
+                    refreshed: Instant(),
+                    isLegacy: false
+                ),
                 at: key
             )
         }

@@ -130,6 +130,7 @@ struct TestPeer: Sendable {
         _ identity: DeviceIdentity,
         on network: LocalNetwork,
         isOpenToAll: Bool = true,
+        signallingAs: DeviceIdentity? = nil,
         configuration: ConnectionManager.Configuration = .init(allowsLoopback: true)
     ) {
         self.identity = identity
@@ -137,7 +138,7 @@ struct TestPeer: Sendable {
         opened = stream
         manager = ConnectionManager(
             identity: identity,
-            signalling: network.signalling(for: identity),
+            signalling: network.signalling(for: signallingAs ?? identity),
             configuration: configuration,
             eventLoopGroup: Self.group,
             logger: Logger(label: "test"),

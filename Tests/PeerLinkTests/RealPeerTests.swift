@@ -109,6 +109,25 @@ import Testing
             report("closed after \(milliseconds(closing)) ms")
         }
 
+        if environment("PULL") == "1" {
+            let channel = try await manager.open("sip", to: peer)
+            try await Task.sleep(for: .seconds(6))
+            report("pull the cable")
+            try await Task.sleep(for: .seconds(1))
+            let start = SystemTime().now
+            await #expect(throws: PeerLinkError.closed) { try await manager.open("sip", to: peer) }
+            report("dead connection noticed after \(milliseconds(start)) ms")
+            await #expect(throws: PeerLinkError.closed) { try await channel.write([1]) }
+            report("plug the cable")
+            let again = SystemTime().now
+            var attempts = 0
+            while true {
+                attempts += 1
+                if (try? await manager.open("sip", to: peer)) != nil { break }
+            }
+            report("channel open \(milliseconds(again)) ms later, in attempt \(attempts)")
+        }
+
         if environment("INCOMING") == "1" {
             let announcer = try await announce(identity, account: account, group: group, logger: logger)
             report("waiting for a connection")

@@ -23,13 +23,22 @@ def text(thing):
     return result
 
 
+def owner_of(value):
+    # Asking version 2.4.12 for the owner of a value without one ends the program; newer ones raise an error.
+    if not hasattr(dht.DhtRunner, "putSigned"):
+        return ""
+    try:
+        return text(value.owner.getId())
+    except (AttributeError, ValueError):
+        return ""
+
+
 def describe(value):
-    owner = value.owner
     return {
         "id": str(value.id),
         "data": bytes(value.data).hex(),
         "type": getattr(value, "user_type", ""),
-        "owner": text(owner.getId()) if owner else "",
+        "owner": owner_of(value),
     }
 
 
@@ -39,7 +48,7 @@ def main():
     config.setIdentity(identity)
     config.setRateLimit(-1, -1)
     node = dht.DhtRunner()
-    node.run(port=0, ipv4="127.0.0.1", config=config) if "ipv4" in sys.argv else node.run(port=0, config=config)
+    node.run(port=0, config=config)
     say(event="ready", port=int(str(node.getBound()).rsplit(":", 1)[1]), key=text(identity.publickey.getId()))
     tokens = []
 

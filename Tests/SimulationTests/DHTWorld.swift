@@ -1,6 +1,5 @@
-import Runtime
-
 import Keys
+import Runtime
 
 @testable import DHT
 
@@ -23,6 +22,9 @@ final class DHTWorld {
         let core: NodeCore
         let endpoint: Endpoint
         var isAlive = true
+        /// Its datagrams get lost, both ways.
+        var isIsolated = false
+        var canBootstrap = true
         var wake = Instant.distantFuture
         var results: [OperationID: Result] = [:]
         var heard: [OperationID: [Value]] = [:]
@@ -78,6 +80,21 @@ final class DHTWorld {
         inhabitants[index].isAlive = false
     }
 
+    func isolate(_ index: Int) {
+        inhabitants[index].isIsolated = true
+        inhabitants[index].canBootstrap = false
+    }
+
+    func rejoin(_ index: Int, canBootstrap: Bool) {
+        inhabitants[index].isIsolated = false
+        inhabitants[index].canBootstrap = canBootstrap
+    }
+
+    func changeNetwork(of index: Int) {
+        inhabitants[index].core.connectivityChanged(now: now)
+        settle(index)
+    }
+
     func randomInhabitant() -> Int {
         let alive = alive
         return alive[Int.random(in: 0..<alive.count, using: &randomness)]
@@ -130,7 +147,7 @@ final class DHTWorld {
             inhabitants[index].core.timer(now: now)
             settle(index)
         case .deliver(let bytes, let sender, let index):
-            guard inhabitants[index].isAlive else { return }
+            guard inhabitants[index].isAlive, !inhabitants[index].isIsolated else { return }
             delivered += 1
             note(UInt64(bitPattern: now.nanoseconds))
             note(sender.low << 32 | UInt64(index))
@@ -153,6 +170,7 @@ final class DHTWorld {
     }
 
     private func send(from inhabitant: Inhabitant) {
+        guard !inhabitant.isIsolated else { return inhabitant.core.outbox.removeAll() }
         for datagram in inhabitant.core.outbox.datagrams {
             let target = Int(datagram.receiver.low) - 0x0A00_0001
             guard inhabitants.indices.contains(target) else { continue }
@@ -177,8 +195,9 @@ final class DHTWorld {
             inhabitant.results[operation]?.succeeded = succeeded
             note(operation.number << 1 | (succeeded ? 1 : 0))
         case .bootstrapDue:
-            let known = alive.filter { inhabitants[$0] !== inhabitant }
-            let chosen = known.isEmpty ? [] : (0..<2).map { _ in known[Int.random(in: 0..<known.count, using: &randomness)] }
+            let known = inhabitant.canBootstrap ? alive.filter { inhabitants[$0] !== inhabitant } : []
+            let chosen =
+                known.isEmpty ? [] : (0..<2).map { _ in known[Int.random(in: 0..<known.count, using: &randomness)] }
             inhabitant.core.bootstrap(with: chosen.map { inhabitants[$0].endpoint }, now: now)
         case .check(let number, let check):
             inhabitant.core.finishCheck(number, isPassed: check.isPassed, now: now)

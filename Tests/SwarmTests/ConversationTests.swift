@@ -4,9 +4,10 @@ import Git
 import Identity
 import Keys
 import Runtime
-import Swarm
 import TestSupport
 import Testing
+
+@testable import Swarm
 
 @Suite struct ConversationTests {
     @Test func `two accounts start, join and write to each other`() throws {
@@ -137,20 +138,49 @@ import Testing
         #expect(try pair.second.pull(pair.id, from: pair.first, at: 21).newCommits.count == 4)
     }
 
-    @Test func `an edition of somebody else's text is refused by the other side`() throws {
+    @Test func `an edition of somebody else's text is not written, and refused when it comes`() throws {
         let pair = try Pair()
         let text = try pair.first.text("one", in: pair.id, at: 10)
         _ = try pair.second.pull(pair.id, from: pair.first, at: 11)
-        try pair.second.queue.write { database in
-            let at = WallTime(seconds: Peer.start + 20)
-            let message = CommitMessage.edition(of: text.id, body: "forged")
-            _ = try Conversation.commit(database, in: pair.id, message, signer: pair.second.signer, at: at)
+        let (second, id) = (pair.second, pair.id)
+        let message = CommitMessage.edition(of: text.id, body: "forged")
+        let at = WallTime(seconds: Peer.start + 20)
+        let forged = try second.queue.write { database -> (ObjectStore, ObjectID) in
+            let error = #expect(throws: SwarmError.self) {
+                try Conversation.commit(database, in: id, message, signer: second.signer, at: at)
+            }
+            guard case .refused(let refusal) = error else { throw CocoaError(.featureUnsupported) }
+            #expect(refusal.rule == .edit)
+            let commit = try CommitWriter.sign(
+                tree: ConversationStore(database, id).tree(of: text.id),
+                parents: [text.id],
+                message: Array(message.json.utf8),
+                signer: second.signer,
+                at: at
+            )
+            return (ObjectStore([commit.id: GitObject(kind: .commit, content: commit.content)]), commit.id)
         }
-        let before = try pair.first.history(pair.id)
-        let error = #expect(throws: SwarmError.self) { try pair.first.pull(pair.id, from: pair.second, at: 21) }
+        #expect(try second.head(id) == text.id)
+        let error = #expect(throws: SwarmError.self) {
+            try pair.first.absorb(.objects(forged.0, head: forged.1), into: id, from: second, at: 21)
+        }
         guard case .refused(let refusal) = error else { return }
         #expect(refusal.rule == .edit)
-        #expect(try pair.first.history(pair.id) == before)
+        #expect(refusal.commit == forged.1)
+        #expect(try pair.first.head(id) == text.id)
+    }
+
+    @Test func `an older head that is reported late does not hide a newer one`() throws {
+        let pair = try Pair()
+        let old = try pair.first.text("one", in: pair.id, at: 10)
+        let new = try pair.first.text("two", in: pair.id, at: 11)
+        let device = pair.second.identity.deviceID
+        try pair.first.queue.write { database in
+            try Conversation.setShown(database, pair.id, head: new.id, to: device)
+            try Conversation.setShown(database, pair.id, head: old.id, to: device)
+        }
+        let heads = try pair.first.queue.read { try Conversation.shownHeads($0, pair.id) }
+        #expect(heads == [device: new.id])
     }
 
     @Test func `an account that is not in the conversation cannot write`() throws {

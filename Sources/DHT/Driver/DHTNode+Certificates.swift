@@ -35,6 +35,7 @@ extension DHTNode {
     ///   - shortID: the SHA-1 id of the key, if known.
     ///   - longID: the SHA-256 id of the key, if known.
     /// - Returns: `nil` when nobody has it.
+    /// - Throws: `DHTError.Code.notRunning`, or `invalidArgument` without any id.
     public func findCertificate(
         shortID: InfoHash? = nil,
         longID: LongID? = nil

@@ -1,5 +1,4 @@
 public import Keys
-
 import NIOCore
 import NIOPosix
 import Runtime
@@ -9,6 +8,8 @@ struct GetWaiter {
     var continuation: CheckedContinuation<[OpenedValue], Never>
     var pipeline = ValuePipeline()
     var found: [OpenedValue] = []
+    /// Tells it from others before it has begun.
+    let ticket: UInt64
     /// Ends the get early.
     var isEnough: @Sendable (OpenedValue) -> Bool
 }
@@ -17,6 +18,7 @@ struct GetWaiter {
 struct ListenerSink {
     var continuation: AsyncStream<DHTListener.Event>.Continuation
     var pipeline = ValuePipeline()
+    var editions = Editions()
 }
 
 extension DHTNode {
@@ -28,6 +30,7 @@ extension DHTNode {
     ///
     /// - Parameters:
     ///   - value: with id 0 to have one drawn, which also saves asking the nodes whether the id is taken.
+    ///   - key: where to store it.
     ///   - permanent: whether to keep the value there until ``cancelPut(at:id:)``.
     /// - Returns: the id of the value.
     /// - Throws: ``DHTError/Code/unreachable`` when nobody confirmed; a permanent value goes on trying.
@@ -117,7 +120,8 @@ extension DHTNode {
 
     /// The values at a key that can be trusted to be what they say, in the order in which they were found.
     ///
-    /// Values with bad signatures and values sealed for others are left out. Returns after a minute at the latest.
+    /// Values with bad signatures and values sealed for others are left out. Returns after a minute at the latest, and
+    /// at once when the task is cancelled, with what was found until then.
     public func get(_ key: InfoHash, filters: [ValueFilter] = []) async throws(DHTError) -> [OpenedValue] {
         try await get(key, filters: filters) { _ in false }
     }
@@ -130,12 +134,22 @@ extension DHTNode {
     ) async throws(DHTError) -> [OpenedValue] {
         guard isRunning else { throw DHTError(.notRunning, "The node is not running") }
         guard !key.isZero else { throw DHTError(.invalidArgument, "The key is zero") }
-        return await withCheckedContinuation { continuation in
-            beginTurn()
-            let operation = core.get(key, filters: filters, now: currentTime)
-            gets[operation] = GetWaiter(continuation: continuation, isEnough: isEnough)
-            endTurn()
+        let ticket = takeTicket()
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                beginTurn()
+                let operation = core.get(key, filters: filters, now: currentTime)
+                gets[operation] = GetWaiter(continuation: continuation, ticket: ticket, isEnough: isEnough)
+                endTurn()
+            }
+        } onCancel: { [weak self, eventLoop] in
+            eventLoop.execute { [weak self] in self?.assumeIsolated { $0.cancelGet(ticket) } }
         }
+    }
+
+    private func cancelGet(_ ticket: UInt64) {
+        guard let operation = gets.first(where: { $0.value.ticket == ticket })?.key else { return }
+        finishGet(operation, isEarly: true)
     }
 
     // MARK: Listen
@@ -182,13 +196,12 @@ extension DHTNode {
             if case .value(let value) = $0 { value.isEncrypted || value.owner != nil } else { false }
         }
         guard needsWork else { return deliver(items.map { ($0, plain($0)) }, to: operation) }
-        run({ [vault] in
+        let open: @Sendable () -> [(ValuePipeline.Item, OpenedValue?)] = { [vault] in
             items.map { item in
                 if case .value(let value) = item { (item, vault.open(value)) } else { (item, nil) }
             }
-        }) { node, opened in
-            node.deliver(opened, to: operation)
         }
+        run(open) { node, opened in node.deliver(opened, to: operation) }
     }
 
     private func plain(_ item: ValuePipeline.Item) -> OpenedValue? {
@@ -204,7 +217,9 @@ extension DHTNode {
             case .value:
                 guard let value else { continue }
                 if let listener = listeners[operation] {
-                    listener.continuation.yield(.value(value))
+                    if listeners[operation]?.editions.admit(value) == true {
+                        listener.continuation.yield(.value(value))
+                    }
                 } else if let waiter = gets[operation] {
                     gets[operation]?.found.append(value)
                     if waiter.isEnough(value) { finishGet(operation, isEarly: true) }
@@ -222,6 +237,6 @@ extension DHTNode {
     private func finishGet(_ operation: OperationID, isEarly: Bool) {
         guard let waiter = gets.removeValue(forKey: operation) else { return }
         if isEarly { turn { core, now in core.cancel(operation, now: now) } }
-        waiter.continuation.resume(returning: waiter.found)
+        waiter.continuation.resume(returning: waiter.found.newestEditions)
     }
 }

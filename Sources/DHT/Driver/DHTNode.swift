@@ -1,9 +1,8 @@
 public import Keys
 public import Logging
 public import NIOCore
-public import Runtime
-
 import NIOPosix
+public import Runtime
 
 /// A node of the DHT on a UDP socket.
 ///
@@ -22,6 +21,8 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Bytes of values that are kept for others.
+        public var storedBytes = 64 << 20
         public var randomness = Randomness.secure
 
         public init() {}
@@ -54,7 +55,7 @@ public actor DHTNode {
     var puts: [OperationID: CheckedContinuation<Bool, Never>] = [:]
     var listeners: [OperationID: ListenerSink] = [:]
     private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
-    private var nextSink: UInt64 = 0
+    private var lastTicket: UInt64 = 0
     var certificates = CertificateCache()
     private var isCertificatePublished = false
 
@@ -80,11 +81,14 @@ public actor DHTNode {
         } else {
             id = .random(using: &randomness)
         }
+        var limits = NodeLimits()
+        limits.storedBytes = configuration.storedBytes
         core = NodeCore(
             configuration: NodeCore.Configuration(
                 id: id,
                 network: configuration.network,
-                isClient: configuration.isClient
+                isClient: configuration.isClient,
+                limits: limits
             ),
             randomness: randomness
         )
@@ -178,8 +182,7 @@ public actor DHTNode {
             continuation.finish()
             return stream
         }
-        nextSink += 1
-        let number = nextSink
+        let number = takeTicket()
         statusSinks[number] = continuation
         continuation.onTermination = { [weak self, eventLoop] _ in
             eventLoop.execute { [weak self] in self?.assumeIsolated { $0.statusSinks[number] = nil } }
@@ -216,6 +219,12 @@ public actor DHTNode {
         return result
     }
 
+    /// A number that was not used before.
+    func takeTicket() -> UInt64 {
+        lastTicket += 1
+        return lastTicket
+    }
+
     var isRunning: Bool { state == .running }
     var ownKey: RSAPublicKey? { configuration.identity?.key.publicKey }
     var currentTime: Instant { now }
@@ -234,7 +243,8 @@ public actor DHTNode {
         guard let channel, channel.isActive else { return }
         let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
         for datagram in core.outbox.datagrams {
-            guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
+            guard datagram.receiver.family == .ipv4,
+                let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
                 let address = socketAddress(of: datagram.receiver)
             else { continue }
             channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)
@@ -321,7 +331,8 @@ public actor DHTNode {
         case .bootstrapDue:
             resolveBootstrap()
         case .check(let number, let check):
-            run({ check.isPassed }) { node, isPassed in
+            let work: @Sendable () -> Bool = { check.isPassed }
+            run(work) { node, isPassed in
                 node.turn { core, now in core.finishCheck(number, isPassed: isPassed, now: now) }
             }
         case .publicAddressChanged(let address):
@@ -332,7 +343,8 @@ public actor DHTNode {
     private func resolveBootstrap() {
         let hosts = bootstrapHosts
         guard !hosts.isEmpty else { return turn { core, now in core.bootstrap(with: [], now: now) } }
-        run({ hosts.flatMap { $0.resolve() } }) { node, endpoints in
+        let work: @Sendable () -> [Endpoint] = { hosts.flatMap { $0.resolve() } }
+        run(work) { node, endpoints in
             node.turn { core, now in core.bootstrap(with: endpoints, now: now) }
         }
     }

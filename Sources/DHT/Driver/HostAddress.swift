@@ -1,5 +1,3 @@
-import NIOCore
-
 /// A host and a port as users write them: `host`, `host:port`, `1.2.3.4:port`, `[::1]:port`.
 struct HostAddress: Hashable, Sendable {
     static let defaultPort = 4222
@@ -28,11 +26,5 @@ struct HostAddress: Hashable, Sendable {
             self.port = Self.defaultPort
         }
         self.host = String(host)
-    }
-
-    /// Looks the host up. Blocking.
-    func resolve() -> [Endpoint] {
-        guard let address = try? SocketAddress.makeAddressResolvingHost(host, port: port) else { return [] }
-        return Endpoint(address).map { [$0] } ?? []
     }
 }

@@ -1,4 +1,6 @@
-/// What address peers say they see us at. Source: DHT protocol, "Public address".
+/// What address peers say they see us at.
+///
+/// Source: DHT protocol, "Public address".
 struct AddressVotes: Sendable {
     private var votes: [(address: Endpoint, count: Int)] = []
     private let limit: Int

@@ -46,9 +46,7 @@ extension NodeCore {
         return index
     }
 
-    /// Takes note of the nodes that an answer lists.
-    ///
-    /// - Parameter search: the search that asked, if any; the nodes are put into it.
+    /// Takes note of the nodes that an answer lists, and puts them into the search that asked, if any.
     func learnNodes(_ packet: Packet, _ bytes: RawSpan, from sender: Endpoint, for search: Search?, now: Instant) {
         guard let range = packet.nodes4 else { return }
         _ = CompactNodes.visit(bytes, range, family: .ipv4) { contact in

@@ -21,6 +21,7 @@ extension NodeCore {
         isResolving = true
         statusMayHaveChanged = true
         events.append(.bootstrapDue)
+        pingKnownNodes(now: now)
         scheduleBootstrap(at: bootstrapTime(now))
     }
 
@@ -48,10 +49,13 @@ extension NodeCore {
         mark(search)
     }
 
-    func pingSomeNodes(now: Instant) {
-        for index in nodes.near(id, count: Timing.target) where nodes[index].pendingRequests == 0 {
-            ping(index, now: now)
-        }
+    /// Asks some nodes whether they are there, those first that are not known to be gone.
+    ///
+    /// Nodes that are gone may be back, as after a break of our own connection.
+    func pingKnownNodes(now: Instant) {
+        let near = nodes.near(.random(using: &randomness), count: Timing.target)
+        let chosen = near.isEmpty ? nodes.sample(Timing.target, using: &randomness) : near
+        for index in chosen where nodes[index].pendingRequests == 0 { ping(index, now: now) }
     }
 
     // MARK: Confirming
@@ -68,8 +72,9 @@ extension NodeCore {
         if searches.isEmpty, status == .connected { lookUpItself(now: now) }
         var hasSent = maintainBuckets(now: now)
         if !hasSent, now - table.grown < Timing.growthIsRecent { hasSent = maintainNeighbourhood(now: now) }
-        if status == .connecting { pingSomeNodes(now: now) }
-        confirmAt = now + randomness.duration(in: hasSent ? Timing.confirmSoon : Timing.confirmLater)
+        if status == .connecting { pingKnownNodes(now: now) }
+        let pause = randomness.duration(in: hasSent ? Timing.confirmSoon : Timing.confirmLater)
+        confirmAt = now + (status == .connecting ? Timing.connectingCheck : pause)
         timers.insert(.confirm, at: confirmAt)
     }
 

@@ -24,10 +24,8 @@ extension NodeCore {
     ///
     /// Answers ``NodeEvent/finished(_:succeeded:)`` once, when these nodes have confirmed.
     ///
-    /// - Parameters:
-    ///   - value: with an id that is not zero.
-    ///   - permanent: whether to keep it in the network until ``cancelPut(at:id:now:)``.
-    ///   - isIDDrawn: whether nobody else can have used the id, since it was drawn at random.
+    /// A permanent value is kept in the network until ``cancelPut(at:id:now:)``. The id must not be zero; whether it was
+    /// drawn at random tells that nobody else can have used it.
     package func put(
         _ value: Value,
         at key: InfoHash,
@@ -46,9 +44,8 @@ extension NodeCore {
         for replaced in search.announces.indices where search.announces[replaced].id == value.id {
             let old = search.announces[replaced]
             finish(old, succeeded: old.value == value && acknowledgements(of: old.id, in: search) > 0)
-            for position in search.nodes.indices { search.nodes[position].announcing[value.id] = nil }
         }
-        search.announces.removeAll { $0.id == value.id }
+        remove([value.id], from: search)
         search.announces.append(
             Announce(
                 id: value.id,
@@ -70,8 +67,7 @@ extension NodeCore {
     package func cancelPut(at key: InfoHash, id: UInt64, now: Instant) {
         if let search = searches[key] {
             for announce in search.announces where announce.id == id { finish(announce, succeeded: false) }
-            search.announces.removeAll { $0.id == id }
-            for position in search.nodes.indices { search.nodes[position].announcing[id] = nil }
+            remove([id], from: search)
         }
         if storage.value(id, at: key)?.group == nil { removeStored([(key, id)], now: now) }
         settle(now)
@@ -134,7 +130,7 @@ extension NodeCore {
         }
         statusMayHaveChanged = true
         hasLookedUpItself = false
-        pingSomeNodes(now: now)
+        pingKnownNodes(now: now)
         scheduleConfirm(at: now)
         bootstrapBackoff.reset()
         scheduleBootstrap(at: now)

@@ -129,7 +129,9 @@ extension NodeCore {
             store(value, at: key, expires: expires, group: sender.quotaGroup, now: now)
         case .check(let check):
             // The same value comes again while its check runs, when the confirmation got lost.
-            guard checks.count < limits.pendingChecks, !checks.values.contains(where: { $0.check == check }) else { return }
+            guard checks.count < limits.pendingChecks, !checks.values.contains(where: { $0.check == check }) else {
+                return
+            }
             let number = takeNumber()
             checks[number] = PendingCheck(check: check, expires: expires, group: sender.quotaGroup)
             events.append(.check(number, check))

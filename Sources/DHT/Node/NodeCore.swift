@@ -130,9 +130,7 @@ package final class NodeCore {
 
     // MARK: Inputs
 
-    /// Begins to keep the node alive.
-    ///
-    /// - Parameter wallTime: the time of day at this moment.
+    /// Begins to keep the node alive; tells it the time of day at this moment.
     package func start(now: Instant, wallTime: WallTime) {
         setWallTime(wallTime, now: now)
         guard !isStarted else { return }
@@ -164,7 +162,9 @@ package final class NodeCore {
         settle(now)
     }
 
-    /// Does what is due. A late, early or needless call is harmless.
+    /// Does what is due.
+    ///
+    /// A late, early or needless call is harmless.
     package func timer(now: Instant) {
         while let wake = timers.popDue(at: now) {
             switch wake {
@@ -328,7 +328,9 @@ package final class NodeCore {
             hasLookedUpItself = false
             scheduleBootstrap(at: old == .connected ? now : bootstrapTime(now))
         case .connecting:
-            break
+            // Operations wait now, so it is to be found out soon who is there.
+            pingKnownNodes(now: now)
+            scheduleConfirm(at: now + Timing.connectingCheck)
         }
         if new != .connecting { markAllSearches() }
     }
@@ -360,7 +362,7 @@ extension NodeCore {
     /// What a program that runs the node may want to show.
     package func statistics(now: Instant) -> NodeStatistics {
         var result = NodeStatistics()
-        nodes.forEach { node in
+        for node in nodes.all {
             result.known += 1
             if node.isGood(at: now) { result.good += 1 } else if !node.isExpired { result.dubious += 1 }
         }

@@ -31,13 +31,16 @@ package struct NodeLimits: Sendable {
     package init() {}
 }
 
-/// The times and numbers of the protocol. Source: DHT protocol, "Constants".
+/// The times and numbers of the protocol.
+///
+/// Source: DHT protocol, "Constants".
 enum Timing {
     static let firstRetry = Duration.milliseconds(1000)
     static let retryJitter = Duration.milliseconds(250)
     static let attempts = 3
 
     static let syncLifetime = Duration.seconds(600)
+    static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)
     static let listenLinger = Duration.seconds(60)
@@ -50,6 +53,7 @@ enum Timing {
     static let secretRotation = Duration.seconds(15 * 60)...Duration.seconds(45 * 60)
     static let sweep = Duration.seconds(120)...Duration.seconds(360)
     static let confirmFirst = Duration.seconds(3)...Duration.seconds(5)
+    static let connectingCheck = Duration.seconds(5)
     static let confirmSoon = Duration.seconds(5)...Duration.seconds(25)
     static let confirmLater = Duration.seconds(60)...Duration.seconds(180)
 

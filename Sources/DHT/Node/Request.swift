@@ -1,7 +1,9 @@
 import Keys
 import Runtime
 
-/// A request that waits for its answer. Source: DHT protocol, "Request reliability".
+/// A request that waits for its answer.
+///
+/// Source: DHT protocol, "Request reliability".
 struct Request: Sendable {
     /// Why it was sent, and so what its answer is for.
     enum Purpose: Sendable {

@@ -11,7 +11,9 @@ struct NodeIndex: Hashable, Sendable {
     var slot: Int32
 }
 
-/// What is known about another node. Source: DHT protocol, "Node state".
+/// What is known about another node.
+///
+/// Source: DHT protocol, "Node state".
 struct Node: Sendable {
     static let replyIsRecent = Duration.seconds(120 * 60)
     static let packetIsRecent = Duration.seconds(10 * 60)

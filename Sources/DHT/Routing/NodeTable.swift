@@ -84,6 +84,13 @@ struct NodeTable: Sendable {
         return result
     }
 
+    /// Nodes drawn at random, expired or not.
+    func sample(_ count: Int, using randomness: inout Randomness) -> [NodeIndex] {
+        guard order.count > count else { return order.map(\.index) }
+        let start = Int.random(in: 0..<order.count, using: &randomness)
+        return (0..<count).map { order[(start + $0) % order.count].index }
+    }
+
     /// Frees every node that is not among those to keep.
     mutating func sweep(keeping kept: Set<NodeIndex>) {
         newSinceSweep = 0
@@ -101,7 +108,6 @@ struct NodeTable: Sendable {
         for entry in order { change(&self[entry.index]) }
     }
 
-    func forEach(_ body: (Node) -> Void) {
-        for entry in order { body(self[entry.index]) }
-    }
+    /// All nodes, in the order of their ids.
+    var all: [Node] { order.map { self[$0.index] } }
 }

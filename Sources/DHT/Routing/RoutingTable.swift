@@ -1,7 +1,9 @@
 import Keys
 import Runtime
 
-/// The buckets of nodes of one family. Source: DHT protocol, "Buckets".
+/// The buckets of nodes of one family.
+///
+/// Source: DHT protocol, "Buckets".
 struct RoutingTable: Sendable {
     static let bucketSize = 8
 

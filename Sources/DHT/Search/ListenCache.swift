@@ -69,7 +69,9 @@ struct ListenCache {
     mutating func refresh(_ id: UInt64, by holder: Holder, now: Instant) {
         guard let count = entries[id]?.count else { return }
         for index in 0..<count {
-            guard let entry = entries[id]?[index], entry.holders.contains(where: { $0.holder == holder }) else { continue }
+            guard let entry = entries[id]?[index], entry.holders.contains(where: { $0.holder == holder }) else {
+                continue
+            }
             entries[id]?[index].hold(holder, until: now + entry.lifetime)
         }
     }

@@ -17,8 +17,18 @@ extension NodeCore {
             finish(announce, succeeded: acknowledgements(of: announce.id, in: search) > 0)
             search.announces[index].waiting = []
         }
-        search.announces.removeAll { announce in
+        let done = search.announces.filter { announce in
             !announce.isPermanent && ready.allSatisfy { isSettled(search.nodes[$0].announcing[announce.id]) }
+        }
+        remove(done.map(\.id), from: search)
+    }
+
+    /// Forgets announces, and how far they were with each node.
+    func remove(_ announces: [UInt64], from search: Search) {
+        guard !announces.isEmpty else { return }
+        search.announces.removeAll { announces.contains($0.id) }
+        for position in search.nodes.indices {
+            for id in announces { search.nodes[position].announcing[id] = nil }
         }
     }
 
@@ -55,10 +65,12 @@ extension NodeCore {
     /// Asks a node which of the announced values it has.
     private func probe(_ search: Search, _ position: Int, now: Instant) {
         let node = search.nodes[position]
-        guard !node.isProbing, search.announces.contains(where: { node.announcing[$0.id] == .probing }) else { return }
+        let probed = search.announces.filter { node.announcing[$0.id] == .probing }
+        guard !node.isProbing, let first = probed.first else { return }
         let key = search.key
         // The owner tells whether a signed value stands where an unsigned one is to be put.
-        let query = Query(fields: [.id, .owner, .sequence])
+        let query = Query(fields: [.id, .owner, .sequence], filters: probed.count == 1 ? [.id(first.id)] : [])
+        for announce in probed { search.nodes[position].probed.append(announce.id) }
         let sent = send(.probe(search: key), to: node.index, now: now) {
             writer.get($0, key: key, query: query, to: &$1)
         }
@@ -66,7 +78,10 @@ extension NodeCore {
     }
 
     func probeAnswered(_ search: Search, _ position: Int, rows: [FieldRow], values: [Value], now: Instant) {
-        for announce in search.announces where search.nodes[position].announcing[announce.id] == .probing {
+        let probed = search.nodes[position].probed
+        search.nodes[position].probed = []
+        for announce in search.announces
+        where probed.contains(announce.id) && search.nodes[position].announcing[announce.id] == .probing {
             let row =
                 rows.first { $0.id == announce.id }
                 ?? values.first { $0.id == announce.id }.map { value in

@@ -73,7 +73,9 @@ extension NodeCore {
         return socket
     }
 
-    /// Forgets a registration and what was heard through it. The caller has taken it out of its node.
+    /// Forgets a registration and what was heard through it.
+    ///
+    /// The caller has taken it out of its node.
     func close(_ listening: SearchNode.Listening, of node: NodeIndex, in search: Search, now: Instant) {
         guard sockets.removeValue(forKey: listening.socket) != nil,
             let index = search.listens.firstIndex(where: { $0.id == listening.listen })

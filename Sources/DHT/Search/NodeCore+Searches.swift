@@ -56,6 +56,8 @@ extension NodeCore {
     }
 
     func wake(_ search: Search, at time: Instant) {
+        // What is overdue and cannot be done yet must not keep the core busy.
+        let time = max(time, search.lastStep + Timing.stepPause)
         guard time < search.wake else { return }
         search.wake = time
         timers.insert(.search(search.key), at: time)
@@ -252,7 +254,7 @@ extension NodeCore {
             finish(announce, succeeded: acknowledgements(of: announce.id, in: search) > 0)
             search.announces[position].waiting = []
         }
-        search.announces.removeAll { !$0.isPermanent && $0.deadline <= now }
+        remove(search.announces.filter { !$0.isPermanent && $0.deadline <= now }.map(\.id), from: search)
         endLingering(search, now: now)
     }
 
@@ -335,7 +337,8 @@ extension NodeCore {
         guard !values.isEmpty else { return }
         for position in search.gets.indices {
             let news = values.filter { value in
-                search.gets[position].query.matches(value) && search.gets[position].seen.insert(ValueMark(value)).inserted
+                search.gets[position].query.matches(value)
+                    && search.gets[position].seen.insert(ValueMark(value)).inserted
             }
             if !news.isEmpty { events.append(.values(search.gets[position].operation, news)) }
         }
@@ -360,6 +363,7 @@ extension NodeCore {
         switch request.purpose {
         case .probe:
             search.nodes[position].isProbing = false
+            search.nodes[position].probed = []
             for announce in search.announces where search.nodes[position].announcing[announce.id] == .probing {
                 search.nodes[position].announcing[announce.id] = nil
             }

@@ -93,6 +93,8 @@ struct SearchNode {
     /// The find or get that waits for its answer.
     var pending: UInt32?
     var isProbing = false
+    /// The announces that the probe under way is for.
+    var probed: [UInt64] = []
     var answered: [OperationID] = []
     var announcing: [UInt64: Announcing] = [:]
     var listening: [Listening] = []

@@ -1,8 +1,9 @@
 package import Keys
-
 import MessagePack
 
-/// Certificate chains as values. Source: DHT protocol, "Certificate" and "Secure layer".
+/// Certificate chains as values.
+///
+/// Source: DHT protocol, "Certificate" and "Secure layer".
 package enum CertificatePayload {
     /// The id under which a node's certificate is stored.
     package static let valueID: UInt64 = 1

@@ -1,6 +1,8 @@
 package import Keys
 
-/// Opens and seals values with the key of a node. Every call blocks for up to some milliseconds.
+/// Opens and seals values with the key of a node.
+///
+/// Every call blocks for up to some milliseconds.
 ///
 /// Source: DHT protocol, "Secure layer".
 package struct ValueVault: Sendable {

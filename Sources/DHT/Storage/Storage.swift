@@ -21,6 +21,8 @@ struct Storage: Sendable {
         var expires: Instant
         /// Who is charged for it; `nil` for our own values.
         let group: UInt64?
+        /// When its one entry among the expirations comes due; not after it expires.
+        fileprivate var alarm = Instant.distantFuture
 
         var charge: Int { group == nil ? 0 : value.size + 64 }
     }
@@ -46,6 +48,7 @@ struct Storage: Sendable {
     private struct Expiration: Sendable {
         var key: InfoHash
         var id: UInt64
+        var alarm: Instant
     }
 
     static let listenerLifetime = Duration.seconds(600)
@@ -93,9 +96,12 @@ struct Storage: Sendable {
         expires: Instant,
         group: UInt64?
     ) -> [(key: InfoHash, id: UInt64)] {
-        let stored = Stored(value: value, encoded: value.encoded, expires: expires, group: group)
+        var stored = Stored(value: value, encoded: value.encoded, expires: expires, group: group)
         if let index = places[key]?.index(of: value.id) {
-            if let old = places[key]?.values[index] { discharge(old) }
+            if let old = places[key]?.values[index] {
+                discharge(old)
+                stored.alarm = old.alarm
+            }
             places[key]?.values[index] = stored
         } else {
             places[key, default: Place()].ids.append(value.id)
@@ -103,9 +109,7 @@ struct Storage: Sendable {
             valueCount += 1
         }
         charge(stored)
-        if expires != .distantFuture {
-            expirations.insert(Expiration(key: key, id: value.id), at: expires)
-        }
+        setAlarm(value.id, at: key)
         return bytes > limits.bytes ? makeRoom() : []
     }
 
@@ -114,7 +118,32 @@ struct Storage: Sendable {
         guard let index = places[key]?.index(of: id), let old = places[key]?.values[index].expires, old < expires
         else { return }
         places[key]?.values[index].expires = expires
-        if expires != .distantFuture { expirations.insert(Expiration(key: key, id: id), at: expires) }
+    }
+
+    /// Sees to it that the value is looked at when it expires at the latest.
+    ///
+    /// A value that is refreshed again and again keeps its one entry, which moves on when it comes due.
+    private mutating func setAlarm(_ id: UInt64, at key: InfoHash) {
+        guard let index = places[key]?.index(of: id), let stored = places[key]?.values[index],
+            stored.expires < stored.alarm
+        else { return }
+        places[key]?.values[index].alarm = stored.expires
+        if expirations.count > 2 * valueCount + 4096 {
+            rebuildExpirations()
+        } else {
+            expirations.insert(Expiration(key: key, id: id, alarm: stored.expires), at: stored.expires)
+        }
+    }
+
+    /// Gets rid of the entries of values that are gone.
+    private mutating func rebuildExpirations() {
+        expirations = DeadlineQueue()
+        for key in places.keys.sorted() {
+            for stored in places[key]?.values ?? [] where stored.alarm != .distantFuture {
+                let entry = Expiration(key: key, id: stored.value.id, alarm: stored.alarm)
+                expirations.insert(entry, at: stored.alarm)
+            }
+        }
     }
 
     @discardableResult
@@ -131,8 +160,14 @@ struct Storage: Sendable {
     /// Removes one value whose time has come; `nil` when there is none left.
     mutating func expireOne(at now: Instant) -> (key: InfoHash, id: UInt64)? {
         while let due = expirations.popDue(at: now) {
-            // The value may be gone, or live longer by now; then another entry stands for it.
-            guard let stored = value(due.id, at: due.key), stored.expires <= now else { continue }
+            guard let place = places[due.key], let index = place.index(of: due.id),
+                place.values[index].alarm == due.alarm
+            else { continue }
+            guard place.values[index].expires <= now else {
+                places[due.key]?.values[index].alarm = .distantFuture
+                setAlarm(due.id, at: due.key)
+                continue
+            }
             remove(due.id, at: due.key)
             return (due.key, due.id)
         }

@@ -1,5 +1,4 @@
 import Keys
-
 import MessagePack
 
 /// Who may store what, and who may change it.
@@ -16,7 +15,7 @@ enum StorePolicy {
         case check(StoreCheck)
     }
 
-    /// - Parameter stored: the value of the same key and id that is here already.
+    /// Looks at a value that somebody wants to be stored, and at the one of the same key and id that is here already.
     static func decide(
         _ value: Value,
         at key: InfoHash,
@@ -103,7 +102,9 @@ package struct StoreCheck: Sendable, Equatable {
 }
 
 extension Value {
-    /// Whether the value is signed by its owner. Blocking: takes a fraction of a millisecond.
+    /// Whether the value is signed by its owner.
+    ///
+    /// Blocking: takes a fraction of a millisecond.
     package var hasValidSignature: Bool {
         guard isSigned, let owner, let key = try? RSAPublicKey(spki: owner) else { return false }
         return key.isValidSignature(signature, for: signedBytes, digest: .sha512)

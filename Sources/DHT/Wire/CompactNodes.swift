@@ -1,5 +1,4 @@
 package import Keys
-
 import MessagePack
 
 /// A node as others tell about it.

@@ -11,7 +11,9 @@ struct FieldRow: Hashable, Sendable {
     var userType: String?
 }
 
-/// Rows of selected fields. Source: DHT protocol, "Rows".
+/// Rows of selected fields.
+///
+/// Source: DHT protocol, "Rows".
 enum FieldRows {
     /// Reads rows; one with a value that does not fit its field is left out.
     static func decode(_ bytes: RawSpan, limits: WireLimits = .standard) throws(WireError) -> [FieldRow] {

@@ -368,7 +368,9 @@ enum ValueChange: Sendable, Equatable {
     case expired, refreshed
 }
 
-/// The errors that requests are answered with. Source: DHT protocol, "Errors".
+/// The errors that requests are answered with.
+///
+/// Source: DHT protocol, "Errors".
 enum ProtocolFailure: Sendable, Equatable {
     case noKey(Method)
     case invalidID

@@ -1,5 +1,4 @@
 public import Keys
-
 import MessagePack
 
 /// The fields of a value that a query can ask for or filter on.

@@ -1,6 +1,5 @@
-import MessagePack
-
 import Keys
+import MessagePack
 
 extension Value {
     /// The canonical form on the wire.

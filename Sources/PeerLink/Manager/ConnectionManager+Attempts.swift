@@ -48,7 +48,7 @@ extension ConnectionManager {
             await session.start(with: remote)
             return try await finish(session, slot)
         } catch {
-            await session.close()
+            await discard(session)
             throw error
         }
     }
@@ -96,7 +96,10 @@ extension ConnectionManager {
             settle(RequestKey(device: signer.longID, id: message.id), .success(message.description))
             return
         }
-        guard admit(signer.shortID), answering < configuration.concurrentAnswers else {
+        let connectionCount = devices.values.reduce(0) { $0 + $1.connections.count }
+        guard admit(signer.shortID), answering < configuration.concurrentAnswers,
+            connectionCount < configuration.connections
+        else {
             logger.debug("Request over the limit", metadata: ["device": "\(signer.longID)"])
             return
         }
@@ -128,6 +131,7 @@ extension ConnectionManager {
             return
         }
         guard isValid(device), await authorize(device), isRunning else { return }
+        if let isFresh = configuration.isFreshRequest, await !isFresh(incoming.message.id) { return }
         began(with: device.deviceID)
         let result: Result<PeerConnection, PeerLinkError>
         do throws(PeerLinkError) {
@@ -156,7 +160,7 @@ extension ConnectionManager {
         do throws(PeerLinkError) {
             return try await finish(session, slot)
         } catch {
-            await session.close()
+            await discard(session)
             throw error
         }
     }
@@ -188,6 +192,7 @@ extension ConnectionManager {
             // Ends after one step on this actor.
             closed: { connection in Task { await self.closed(connection) } }
         )
+        let opened: ICESession
         do throws(ICEError) {
             let session = try await ICESession.gather(
                 role: role,
@@ -215,15 +220,24 @@ extension ConnectionManager {
                 try channel.pipeline.syncOperations.addHandlers([top])
                 try channel.pipeline.syncOperations.addHandler(handler, position: .before(top))
             }
-            sessions[id] = session
-            return (session, slot)
+            sessions[ObjectIdentifier(session)] = session
+            opened = session
         } catch {
             throw .unreachable(error)
         }
+        guard !isShutDown else {
+            await discard(opened)
+            throw .shutDown
+        }
+        return (opened, slot)
+    }
+
+    private func discard(_ session: ICESession) async {
+        sessions[ObjectIdentifier(session)] = nil
+        await session.close()
     }
 
     private func finish(_ session: ICESession, _ slot: Slot) async throws(PeerLinkError) -> PeerConnection {
-        defer { sessions = sessions.filter { $0.value !== session } }
         do throws(ICEError) {
             _ = try await session.selected()
         } catch {
@@ -231,6 +245,8 @@ extension ConnectionManager {
         }
         guard let connection = slot.value else { throw .closed }
         try await connection.established()
+        // From here on the connection itself is what shutdown closes.
+        sessions[ObjectIdentifier(session)] = nil
         return connection
     }
 }

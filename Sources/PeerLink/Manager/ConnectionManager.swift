@@ -33,6 +33,13 @@ public actor ConnectionManager {
         public var concurrentAnswers = 32
         /// Connections to one device; the oldest gives way.
         public var connectionsPerDevice = 8
+        /// Connections in all, from which on requests of others are not answered any more.
+        public var connections = 512
+
+        /// Whether a request was not treated before, also not by an earlier process; `nil` when nobody keeps track.
+        ///
+        /// The network repeats requests for ten minutes to a device that has started anew.
+        public var isFreshRequest: (@Sendable (_ id: UInt64) async -> Bool)?
 
         public init(allowsLoopback: Bool = false) {
             self.allowsLoopback = allowsLoopback
@@ -80,7 +87,7 @@ public actor ConnectionManager {
     var isShutDown = false
     var devices: [LongID: Device] = [:]
     var answers: [RequestKey: AnswerWaiter] = [:]
-    var sessions: [UInt64: ICESession] = [:]
+    var sessions: [ObjectIdentifier: ICESession] = [:]
     var treated = TreatedRequests()
     var limiters: [InfoHash: RateLimiter] = [:]
     var answering = 0

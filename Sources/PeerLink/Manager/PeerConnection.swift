@@ -235,7 +235,7 @@ public actor PeerConnection {
         guard isAlive else { throw .closed }
         guard name.utf8.count <= MultiplexLimits.nameSize else { throw .nameTooLong }
         let now = time.now
-        guard let (number, effects) = multiplexer.open(name, now: now) else { throw .closed }
+        guard let (number, effects) = multiplexer.open(name, now: now) else { throw .tooManyChannels }
         if now - lastReceived > Self.quietTime { beacon() }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: Opening) in

@@ -22,6 +22,8 @@ public enum PeerLinkError: Error, Equatable, Sendable {
     case unanswered
     /// The name of a channel is longer than 1 KiB.
     case nameTooLong
+    /// The connection has as many channels as it may.
+    case tooManyChannels
     /// The connection or the channel was closed.
     case closed
     /// The waiting task was cancelled.
@@ -33,7 +35,9 @@ public enum PeerLinkError: Error, Equatable, Sendable {
     public var isTransient: Bool {
         switch self {
         case .ownDevice, .invalidDevice, .nameTooLong, .shutDown, .cancelled, .declined: false
-        case .signallingFailed, .noAnswer, .malformedAnswer, .unreachable, .insecure, .unanswered, .closed: true
+        case .signallingFailed, .noAnswer, .malformedAnswer, .unreachable, .insecure, .unanswered, .closed,
+            .tooManyChannels:
+            true
         }
     }
 }

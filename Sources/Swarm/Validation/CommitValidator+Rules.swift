@@ -49,13 +49,12 @@ extension CommitValidator {
             guard !isDocument else { throw subject.refusal(.documentMessage, subject.message.type) }
             let isEdition = subject.message.type == MessageType.edited
             if isEdition || (!store.isLenient && subject.message.text("edit") != nil) { try judgeEdition(subject) }
-            if isEdition, store.isLenient { return }
             try judgeFiles(subject)
         }
     }
 
     /// Ordinary messages change nothing but the author's own certificates.
-    private mutating func judgeFiles(_ subject: Subject) throws {
+    mutating func judgeFiles(_ subject: Subject) throws {
         for change in subject.changes {
             switch ConversationPath(change.path) {
             case .admin(subject.user), .member(subject.user):

@@ -67,13 +67,12 @@ struct CommitValidator {
             if !store.isLenient { try judgeMerge(commit) }
             return JudgedCommit(commit: commit, author: user, message: nil, mode: nil)
         }
-        guard let message else { return JudgedCommit(commit: commit, author: user, message: nil, mode: nil) }
         let before = try commit.parents.first.map { try store.tree(of: $0) }
         let subject = Subject(
             commit: commit,
             user: user,
             device: device,
-            message: message,
+            message: message ?? CommitMessage([:]),
             before: before,
             changes: try TreeDiff.changes(from: before, to: commit.tree, in: store)
         )
@@ -81,11 +80,15 @@ struct CommitValidator {
             let mode = try judgeInitial(subject)
             return JudgedCommit(commit: commit, author: user, message: message, mode: mode)
         }
+        guard let message else {
+            try judgeFiles(subject)
+            return JudgedCommit(commit: commit, author: user, message: nil, mode: nil)
+        }
         try judge(subject)
         return JudgedCommit(commit: commit, author: user, message: message, mode: nil)
     }
 
-    /// The JSON object of a commit that must have one; `nil` for merges and for plain text in lenient conversations.
+    /// The JSON object of a commit that must have one; `nil` for merges, and in lenient conversations for other text.
     private func message(of commit: Commit) throws -> CommitMessage? {
         guard commit.parents.count < 2 else { return nil }
         let message = try? CommitMessage(parsing: commit.message)
