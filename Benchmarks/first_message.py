@@ -6,7 +6,7 @@
 Each pair gets a private network of its own (Tests/Peers/netlab.py) with a dhtnode as its first DHT node. Measured are
   new account        from asking for it to the device being announced on the DHT (medians of both sides)
   invitation seen    from inviting to the request being shown by the other side
-  accept to ready    from accepting to the inviter showing that the other one has joined
+  accept to ready    from accepting to the inviter holding the commit by which the other one joined
   message            from handing it over to the sender's daemon to the receiver's event, over an open connection,
                      alternating directions: p50 and p99
   memory, threads    of each daemon after the last message;  CPU: processor time of both daemons a message
@@ -235,9 +235,15 @@ class Apus:
 
     def accept(self, other):
         self.control.call("contact.accept", id=other.id)
+        self._until(lambda: self._contact(other).get("state") == "ready", "the clone")
 
     def joined(self, other):
-        self._until(lambda: self._contact(other).get("state") == "ready", "ready")
+        conversation = self._contact(other)["conversation"]
+
+        def holds_join():
+            history = self.control.call("conversation.history", conversation=conversation)
+            return any(commit["type"] == "member" for commit in history)
+        self._until(holds_join, "the join")
         return time.monotonic()
 
     def send(self, other, text):
