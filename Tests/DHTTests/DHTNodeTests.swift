@@ -99,6 +99,24 @@ import Testing
         await lonely.shutdown()
     }
 
+    @Test func `a node that cannot be reached does not keep others from being reached`() async throws {
+        let first = try await node()
+        var configuration = DHTNode.Configuration()
+        configuration.bindAddress = "127.0.0.1"
+        // A socket at a loopback address cannot send to the world.
+        configuration.bootstrap = ["192.0.2.1:4222", "127.0.0.1:\(await first.boundPort)", "198.51.100.1:4222"]
+        let second = DHTNode(
+            configuration: configuration,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test")
+        )
+        try await second.start()
+        for await status in await second.statusChanges where status == .connected { break }
+        try await second.put(Value(data: [1]), at: InfoHash(hashing: "key"))
+        await first.shutdown()
+        await second.shutdown()
+    }
+
     @Test func `an address in use is an error`() async throws {
         let first = try await node()
         var configuration = DHTNode.Configuration()

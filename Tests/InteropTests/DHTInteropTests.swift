@@ -208,6 +208,28 @@ struct DHTInteropTests {
 
     private static let isSlowAllowed = ProcessInfo.processInfo.environment["APUS_SLOW_TESTS"] != nil
 
+    @Test(.enabled(if: isSlowAllowed, "it takes more than half a minute; APUS_SLOW_TESTS allows it"))
+    func `a listener goes on after the only other node was started again`() async throws {
+        let peer = try await DHTNodeProgram.start()
+        let node = try await DHTTestNode.start(bootstrap: peer.port)
+        let listener = await node.listen(at: InfoHash(hashing: "room"))
+        try peer.program.send("p room first")
+        _ = try await peer.program.line { $0.contains("Put: success") }
+        peer.program.stop()
+        for await status in await node.statusChanges where status == .disconnected { break }
+        let again = try await DHTNodeProgram.start(port: peer.port)
+        defer { again.program.stop() }
+        await DHTTestNode.isConnected(node)
+        try again.program.send("p room second")
+        var heard: [String] = []
+        for await event in listener {
+            if case .value(let opened) = event { heard.append(text(opened)) }
+            if heard.last == "second" { break }
+        }
+        #expect(heard == ["first", "second"])
+        await node.shutdown()
+    }
+
     @Test(.enabled(if: isSlowAllowed, "it takes more than a minute; APUS_SLOW_TESTS allows it"))
     func `a permanent value outlives its type's lifetime`() async throws {
         let peer = try await DHTNodeProgram.start()

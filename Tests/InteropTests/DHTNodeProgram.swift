@@ -9,12 +9,17 @@ struct DHTNodeProgram {
 
     static let path = PeerProgram.path(of: "dhtnode")
 
-    /// Starts a node on a port that the system chooses.
-    static func start(bootstrap: Int? = nil, hasIdentity: Bool = false, network: UInt32 = 0) async throws
+    /// Starts a node, on a port that the system chooses unless one is given.
+    static func start(
+        port: Int = 0,
+        bootstrap: Int? = nil,
+        hasIdentity: Bool = false,
+        network: UInt32 = 0
+    ) async throws
         -> DHTNodeProgram
     {
         guard let path else { throw PeerProgram.Gone(description: "dhtnode is not installed") }
-        var arguments = ["-n", "\(network)", "-p", "0"]
+        var arguments = ["-n", "\(network)", "-p", "\(port)"]
         if let bootstrap { arguments += ["-b", "127.0.0.1:\(bootstrap)"] }
         if hasIdentity { arguments.append("-i") }
         let program = try PeerProgram(path, arguments)

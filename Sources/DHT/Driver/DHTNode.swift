@@ -44,6 +44,7 @@ public actor DHTNode {
     private var state = State.idle
     private(set) var core: NodeCore
     private var channel: (any Channel)?
+    private var socket: DatagramSocket?
     private var now: Instant
     private var isInTurn = false
     private var timer: Scheduled<Void>?
@@ -107,7 +108,7 @@ public actor DHTNode {
         guard state == .idle else { return }
         state = .running
         do {
-            channel = try await bind(port: configuration.port)
+            try await openSocket(port: configuration.port)
         } catch {
             state = .idle
             throw DHTError(.bind, "Cannot bind \(configuration.bindAddress):\(configuration.port): \(error)")
@@ -127,6 +128,7 @@ public actor DHTNode {
         timer = nil
         let open = channel
         channel = nil
+        socket = nil
         try? await open?.close()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
@@ -138,23 +140,34 @@ public actor DHTNode {
         statusSinks.removeAll()
     }
 
-    private nonisolated func bind(port: Int) async throws -> any Channel {
-        try await DatagramBootstrap(group: eventLoop)
+    private func openSocket(port: Int) async throws {
+        let opened = try DatagramSocket(bindingTo: configuration.bindAddress, port: port)
+        let bound = try await DatagramBootstrap(group: eventLoop)
             // Rows of fields make datagrams of many kilobytes; more than 64 KiB in all cost a mapping for each read.
             .channelOption(.datagramVectorReadMessageCount, value: 4)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 * 16_384))
             .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
+            .channelOption(.socketOption(.so_sndbuf), value: 4 << 20)
+            // What does not fit into the system's buffers waits here.
+            .channelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 8 << 20))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(DatagramHandler(node: self))
                 }
             }
-            .bind(host: configuration.bindAddress, port: port)
+            .withBoundSocket(opened.descriptor)
             .get()
+        guard state == .running, channel == nil else {
+            try? await bound.close()
+            return
+        }
+        socket = opened
+        channel = bound
+        boundPort = bound.localAddress?.port ?? port
     }
 
     /// The port of the socket; 0 before ``start()``.
-    public var boundPort: Int { channel?.localAddress?.port ?? 0 }
+    public private(set) var boundPort = 0
 
     /// The id of this node.
     public var id: InfoHash { core.id }
@@ -249,11 +262,27 @@ public actor DHTNode {
     private func flush() {
         guard !core.outbox.isEmpty else { return }
         defer { core.outbox.removeAll() }
-        guard let channel, channel.isActive else { return }
+        guard let channel, channel.isActive, let socket else { return }
+        let datagrams = core.outbox.datagrams
+        var waiting = datagrams[...]
+        // The bytes stay where they are during the closure.
+        unsafe core.outbox.bytes.withUnsafeBytes { bytes in
+            while let datagram = waiting.first {
+                if datagram.receiver.family == .ipv4, let address = socketAddress(of: datagram.receiver) {
+                    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[datagram.start..<datagram.end])
+                    if unsafe socket.send(part, to: address) == .busy { return }
+                }
+                waiting.removeFirst()
+            }
+        }
+        if !waiting.isEmpty { queue(waiting, on: channel) }
+    }
+
+    /// Lets the channel send the datagrams when there is room for them again.
+    private func queue(_ datagrams: ArraySlice<Outbox.Datagram>, on channel: any Channel) {
         let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
-        for datagram in core.outbox.datagrams {
-            guard datagram.receiver.family == .ipv4,
-                let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
+        for datagram in datagrams where datagram.receiver.family == .ipv4 && channel.isWritable {
+            guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
                 let address = socketAddress(of: datagram.receiver)
             else { continue }
             channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)
@@ -289,29 +318,24 @@ public actor DHTNode {
         endTurn()
     }
 
-    /// Opens the socket again after the system closed it, as it does when the network goes away.
+    /// Opens the socket again after the system closed it.
     func socketClosed() {
         guard state == .running else { return }
-        let port = channel?.localAddress?.port ?? configuration.port
         channel = nil
+        socket = nil
         let wait = time.now - lastReopening < .seconds(1) ? TimeAmount.seconds(1) : .zero
         eventLoop.scheduleTask(in: wait) { [weak self] in
             guard let self else { return }
             // Ends by itself: binding either succeeds or fails.
-            Task { await self.reopen(port: port) }
+            Task { await self.reopen() }
         }
     }
 
-    private func reopen(port: Int) async {
+    private func reopen() async {
         guard state == .running, channel == nil else { return }
         lastReopening = time.now
         do {
-            let opened = try await bind(port: port)
-            guard state == .running, channel == nil else {
-                try? await opened.close()
-                return
-            }
-            channel = opened
+            try await openSocket(port: boundPort)
             endTurn()
         } catch {
             logger.warning("cannot reopen the socket", metadata: ["error": "\(error)"])
