@@ -88,6 +88,11 @@ let package = Package(
             "ControlAPI",
         ].map { tests(of: $0) } + [
             .testTarget(
+                name: "ApusCommandTests",
+                dependencies: ["ApusCommand", "Apus", "ControlAPI"],
+                swiftSettings: language
+            ),
+            .testTarget(
                 name: "SimulationTests",
                 dependencies: ["DHT", "ICE", "Runtime", "TestSupport"],
                 swiftSettings: language

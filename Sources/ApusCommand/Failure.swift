@@ -9,6 +9,7 @@ struct Failure: Error {
         case refused = 1
         case notFound = 2
         case notYet = 3
+        case usage = 64
         case unavailable = 69
     }
 

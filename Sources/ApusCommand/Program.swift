@@ -22,9 +22,19 @@ struct Program: AsyncParsableCommand {
         defaultSubcommand: Welcome.self
     )
 
+    private static var commandNames: [String] {
+        var names = ["help"]
+        for command in configuration.subcommands {
+            names.append(command.configuration.commandName ?? String(describing: command).lowercased())
+        }
+        return names
+    }
+
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            let given = Array(CommandLine.arguments.dropFirst())
+            let arguments = try ArgumentOrder.commandFirst(given, commands: commandNames)
+            var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

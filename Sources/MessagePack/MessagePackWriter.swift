@@ -24,6 +24,20 @@ public struct MessagePackWriter: Sendable {
         }
     }
 
+    // Not generic, since generic code of another module is several times slower.
+
+    public mutating func write(_ value: UInt32) {
+        write(UInt64(value))
+    }
+
+    public mutating func write(_ value: UInt16) {
+        write(UInt64(value))
+    }
+
+    public mutating func write(_ value: UInt8) {
+        write(UInt64(value))
+    }
+
     public mutating func write(_ value: some UnsignedInteger & FixedWidthInteger) {
         write(UInt64(value))
     }
@@ -53,6 +67,11 @@ public struct MessagePackWriter: Sendable {
         default: writeFormat(0xDB, UInt64(count), width: 4)
         }
         bytes.append(contentsOf: text.utf8)
+    }
+
+    public mutating func write(binary: [UInt8]) {
+        writeBinaryHeader(count: binary.count)
+        bytes += binary
     }
 
     public mutating func write(binary: some Collection<UInt8>) {
@@ -88,16 +107,35 @@ public struct MessagePackWriter: Sendable {
     }
 
     /// Appends bytes that are one or more whole MessagePack objects already.
+    public mutating func write(encoded: [UInt8]) {
+        bytes += encoded
+    }
+
+    /// Appends bytes that are one or more whole MessagePack objects already.
     public mutating func write(encoded: some Collection<UInt8>) {
         bytes.append(contentsOf: encoded)
     }
 
     /// Appends an integer as it stands, for binaries that are made of words.
-    public mutating func write(word: some FixedWidthInteger & UnsignedInteger) {
-        var shift = word.bitWidth - 8
-        while shift >= 0 {
-            bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-            shift -= 8
+    public mutating func write(word: UInt64) {
+        write(word, width: 8)
+    }
+
+    /// Appends an integer as it stands, for binaries that are made of words.
+    public mutating func write(word: UInt32) {
+        write(UInt64(word), width: 4)
+    }
+
+    /// Appends an integer as it stands, for binaries that are made of words.
+    public mutating func write(word: UInt16) {
+        write(UInt64(word), width: 2)
+    }
+
+    private mutating func write(_ word: UInt64, width: Int) {
+        var shift = UInt64(8 * (width - 1))
+        for _ in 0..<width {
+            bytes.append(UInt8(truncatingIfNeeded: word &>> shift))
+            shift &-= 8
         }
     }
 
@@ -116,10 +154,6 @@ public struct MessagePackWriter: Sendable {
 
     private mutating func writeFormat(_ format: UInt8, _ value: UInt64, width: Int) {
         bytes.append(format)
-        var shift = 8 * (width - 1)
-        while shift >= 0 {
-            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
-            shift -= 8
-        }
+        write(value, width: width)
     }
 }

@@ -201,3 +201,60 @@ import Testing
         #expect(harness.core.storage.valueCount == 1)
     }
 }
+
+@Suite struct AnswerLimitTests {
+    let key = InfoHash(hashing: "key")
+
+    /// A core that keeps some megabytes at one key.
+    private func full(_ limits: NodeLimits = NodeLimits()) -> CoreHarness {
+        let harness = CoreHarness(limits: limits)
+        for id in 1...50 as ClosedRange<UInt64> {
+            let value = Value(id: id, data: [UInt8](repeating: 1, count: 60_000))
+            _ = harness.core.put(value, at: key, permanent: false, isIDDrawn: true, now: harness.now)
+        }
+        _ = harness.sent()
+        return harness
+    }
+
+    private func count(_ sent: [CoreHarness.Sent]) -> Int {
+        sent.first { $0.packet.kind == .reply }?.content["r"]?["values"]?.array?.count ?? 0
+    }
+
+    @Test func `who may have forged its address gets less than a node that has answered`() {
+        let harness = full()
+        let stranger = CoreHarness.Peer(1)
+        let friend = CoreHarness.Peer(2)
+        harness.befriend(friend)
+        let small = harness.receive(from: stranger) { $0.get(1, key: key, query: Query(), to: &$1) }
+        let large = harness.receive(from: friend) { $0.get(1, key: key, query: Query(), to: &$1) }
+        #expect(count(small) == 2)
+        #expect(count(large) == 34)
+    }
+
+    @Test func `bytes in a second are bounded`() {
+        let harness = full()
+        let friend = CoreHarness.Peer(2)
+        harness.befriend(friend)
+        var answers = 0
+        for _ in 0..<20 {
+            answers += harness.receive(from: friend) { $0.get(1, key: key, query: Query(), to: &$1) }.isEmpty ? 0 : 1
+        }
+        #expect(answers == 5)
+        #expect(harness.receive(from: friend) { $0.ping(1, to: &$1) }.count == 1)
+    }
+
+    @Test func `rows of fields fit into one datagram`() {
+        let harness = CoreHarness()
+        for id in 1...2000 as ClosedRange<UInt64> {
+            let value = Value(id: id, userType: String(repeating: "u", count: 60))
+            _ = harness.core.put(value, at: key, permanent: false, isIDDrawn: true, now: harness.now)
+        }
+        _ = harness.sent()
+        let sent = harness.receive(from: .init(1)) {
+            $0.get(1, key: key, query: Query(fields: ValueField.allCases), to: &$1)
+        }
+        #expect(sent.count == 1)
+        #expect(sent[0].bytes.count < 16_000)
+        #expect(sent[0].packet.fields != nil)
+    }
+}

@@ -104,31 +104,26 @@ private final class Exchange {
         }
     }
 
-    /// Waits until both sides hold everything that was accepted, and the same commits.
-    ///
-    /// Merge commits do not count: a merge is not announced, so it stays with the side that made it until that side
-    /// writes again.
-    private func settle(_ run: Comment) async throws {
+    /// Waits until both sides hold everything that was accepted, and the same commits, merges included.
+    private func settle(_ run: Comment) async throws -> (left: [String], right: [String]) {
         let accepted = victim.accepted.all + witness.accepted.all
-        try await eventually(within: .seconds(180), every: .milliseconds(500), "both sides hold everything; \(run)") {
-            let left = try await victim.peer.history(of: conversation).filter { $0.parents.count < 2 }
-            let right = try await witness.peer.history(of: conversation).filter { $0.parents.count < 2 }
+        return try await eventually(
+            within: .seconds(180),
+            every: .milliseconds(500),
+            "both sides hold everything; \(run)"
+        ) {
+            let left = try await victim.peer.history(of: conversation)
+            let right = try await witness.peer.history(of: conversation)
             let bodies = Set(left.compactMap(\.body)).intersection(right.compactMap(\.body))
-            return Set(left.map(\.id)) == Set(right.map(\.id)) && bodies.isSuperset(of: accepted) ? () : nil
+            guard Set(left.map(\.id)) == Set(right.map(\.id)), bodies.isSuperset(of: accepted) else { return nil }
+            return (left.map(\.id), right.map(\.id))
         }
     }
 
     func judge(_ run: Comment) async throws {
-        // One word from each side in turn brings the merges of both to both.
-        try await settle(run)
-        await Self.write("goodbye", from: victim, to: witness)
-        try await settle(run)
-        await Self.write("farewell", from: witness, to: victim)
-        try await settle(run)
-        let accepted = victim.accepted.all + witness.accepted.all
-        let left = try await victim.peer.history(of: conversation).map(\.id)
-        let right = try await witness.peer.history(of: conversation).map(\.id)
+        let (left, right) = try await settle(run)
         #expect(left == right, "both sides show the same commits in the same order; \(run)")
+        let accepted = victim.accepted.all + witness.accepted.all
         try await readInboxes()
         for (side, other) in [(victim, witness), (witness, victim)] {
             let history = try await side.peer.history(of: conversation)

@@ -183,6 +183,24 @@ import Testing
         #expect(world.inhabitants[reader].results[get]?.values.map(\.id) == [1])
     }
 
+    @Test func `large values get through in spite of heavy loss`() {
+        let world = settled(20, seed: 10, loss: 0.15)
+        var found = 0
+        for number in 0..<10 {
+            let key = InfoHash(hashing: "large \(number)")
+            let writer = world.randomInhabitant()
+            let put = world.put(Value(id: 1, data: world.randomness.bytes(20_000)), at: key, by: writer)
+            _ = duration(world, writer, put)
+            #expect(world.inhabitants[writer].results[put]?.succeeded == true)
+            let reader = world.randomInhabitant()
+            let get = world.get(key, by: reader)
+            _ = duration(world, reader, get)
+            if world.inhabitants[reader].results[get]?.values.isEmpty == false { found += 1 }
+            world.run(until: world.now + .seconds(10))
+        }
+        #expect(found == 10)
+    }
+
     @Test func `a node that lost everybody finds back without a bootstrap node`() {
         let world = settled(30, seed: 8)
         let lonely = 17

@@ -24,6 +24,8 @@ public actor DHTNode {
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
         public var randomness = Randomness.secure
+        /// What ``DHTNode/savedState`` gave in an earlier run: its nodes are asked too when the node starts.
+        public var savedState: NodeState?
 
         public init() {}
     }
@@ -76,7 +78,9 @@ public actor DHTNode {
         vault = ValueVault(key: configuration.identity?.key)
         randomness = configuration.randomness
         let id: InfoHash
-        if let identity = configuration.identity {
+        if configuration.identity == nil, let saved = configuration.savedState, !saved.id.isZero {
+            id = saved.id
+        } else if let identity = configuration.identity {
             id = InfoHash(hashing: "node:" + identity.key.publicKey.shortID.hex)
         } else {
             id = .random(using: &randomness)
@@ -111,6 +115,7 @@ public actor DHTNode {
         now = time.now
         if let chain = configuration.identity?.chain { certificates.insert(chain) }
         core.start(now: now, wallTime: time.wallTime)
+        if let saved = configuration.savedState { core.restore(saved, now: now) }
         endTurn()
     }
 
@@ -135,8 +140,9 @@ public actor DHTNode {
 
     private nonisolated func bind(port: Int) async throws -> any Channel {
         try await DatagramBootstrap(group: eventLoop)
-            .channelOption(.datagramVectorReadMessageCount, value: 16)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 * 4096))
+            // Rows of fields make datagrams of many kilobytes; more than 64 KiB in all cost a mapping for each read.
+            .channelOption(.datagramVectorReadMessageCount, value: 4)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 * 16_384))
             .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -193,6 +199,9 @@ public actor DHTNode {
 
     /// The address, without a port, at which most peers see us.
     public var publicAddress: String? { core.publicAddress }
+
+    /// What is worth keeping for the next run.
+    public var savedState: NodeState { core.state(now: time.now) }
 
     public var statistics: NodeStatistics { core.statistics(now: time.now) }
 

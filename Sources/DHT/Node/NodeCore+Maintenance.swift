@@ -34,14 +34,6 @@ extension NodeCore {
         settle(now)
     }
 
-    /// Puts a node into the table that somebody vouches for, without asking it first.
-    package func insert(_ contact: Contact, now: Instant) {
-        guard !contact.endpoint.isMartian else { return }
-        noteContact(contact, evidence: .hearsay, now: now)
-        if let index = nodes.index(of: contact.id) { ping(index, now: now) }
-        settle(now)
-    }
-
     func lookUpItself(now: Instant) {
         hasLookedUpItself = true
         guard let search = search(for: id, now: now) else { return }

@@ -16,7 +16,7 @@ extension NodeCore {
         switch method {
         case .ping: acknowledge(packet, to: sender)
         case .find: serveFind(packet, to: sender, now: now)
-        case .get: serveGet(packet, to: sender, now: now)
+        case .get: serveGet(packet, node: node, to: sender, now: now)
         case .put: servePut(packet, bytes, values: values, from: sender, now: now)
         case .refresh: serveRefresh(packet, bytes, from: sender, now: now)
         case .listen: serveListen(packet, bytes, node: node, from: sender, now: now)
@@ -55,18 +55,47 @@ extension NodeCore {
         outbox.send(to: sender) { self.writer.answer(packet.transaction, answer, to: sender, to: &$0) }
     }
 
-    private func serveGet(_ packet: Packet, to sender: Endpoint, now: Instant) {
+    private func serveGet(_ packet: Packet, node: NodeIndex?, to sender: Endpoint, now: Instant) {
         guard !packet.key.isZero else { return fail(packet, .noKey(.get), to: sender) }
         var answer = answer(packet, target: packet.key, to: sender, now: now)
         let query = packet.query ?? Query()
         let found = storage.values(at: packet.key).filter { query.matches($0.value) }
         if !query.fields.isEmpty, !found.isEmpty {
-            answer.rows = (query.fields, found.prefix(wireLimits.rows).map(\.value))
+            answer.rows = (query.fields, rows(of: found))
         } else if !found.isEmpty {
-            answer.values = OutgoingValues(limited(found, to: limits.answerBytes))
+            guard let values = values(found, for: node, at: sender, now: now) else { return }
+            answer.values = OutgoingValues(values)
         }
         outbox.send(to: sender) { self.writer.answer(packet.transaction, answer, to: sender, to: &$0) }
         writeParts(of: answer.values, packet.transaction, to: sender)
+    }
+
+    /// As many values as their fields fit into one datagram.
+    private func rows(of found: [Storage.Stored]) -> [Value] {
+        var left = limits.rowBytes
+        return found.prefix { stored in
+            left -= 48 + stored.value.userType.utf8.count
+            return left >= 0
+        }
+        .map(\.value)
+    }
+
+    /// The values for an answer; `nil` when the requester has to wait since it got so much already.
+    private func values(
+        _ found: [Storage.Stored],
+        for node: NodeIndex?,
+        at sender: Endpoint,
+        now: Instant
+    ) -> [[UInt8]]? {
+        let isVerified = node.map { nodes[$0].endpoint == sender && nodes[$0].isGood(at: now) } ?? false
+        let values = limited(found, to: isVerified ? limits.answerBytes : limits.unverifiedAnswerBytes)
+        guard answerRates.admit(sender, cost: values.reduce(0) { $0 + $1.count }, now: now) else {
+            counters.limited += 1
+            return nil
+        }
+        // Once it has answered a ping it may ask for more.
+        if let node, !isVerified, values.count < found.count, nodes[node].pendingRequests == 0 { ping(node, now: now) }
+        return values
     }
 
     /// The newest values that fit into a number of bytes, at least one.

@@ -72,6 +72,7 @@ package final class NodeCore {
     var reassembly = Reassembly()
     var tokens: TokenSecrets
     var rates: RateTable
+    var answerRates: RateTable
     var blacklist: Set<Endpoint> = []
     var votes: AddressVotes
     var timers = DeadlineQueue<Wake>()
@@ -123,6 +124,11 @@ package final class NodeCore {
         rates = RateTable(
             perAddress: limits.requestsPerAddress,
             total: limits.requests,
+            addressLimit: limits.ratedAddresses
+        )
+        answerRates = RateTable(
+            perAddress: limits.answeredBytesPerAddress,
+            total: limits.answeredBytes,
             addressLimit: limits.ratedAddresses
         )
         votes = AddressVotes(limit: limits.addressVotes)

@@ -9,8 +9,15 @@ package struct NodeLimits: Sendable {
     /// Store requests whose signatures are being checked elsewhere.
     package var pendingChecks = 1024
     package var blacklist = 4096
-    /// Bytes of values in one answer to a get.
-    package var answerBytes = 1 << 20
+    /// Bytes of values in one answer to a get of a node that is known to be where it says.
+    package var answerBytes = 2 << 20
+    /// Bytes of values in one answer to anybody else, whose address may be forged.
+    package var unverifiedAnswerBytes = 128 << 10
+    /// Bytes of selected fields in one answer; they go in one datagram.
+    package var rowBytes = 12 << 10
+    /// Bytes of values that are answered in a second, to one address and in all.
+    package var answeredBytesPerAddress = 8 << 20
+    package var answeredBytes = 64 << 20
     /// Requests that are served in a second, from one address and in all.
     package var requestsPerAddress = 1024
     package var requests = 8192
@@ -43,7 +50,6 @@ enum Timing {
     static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)
-    static let listenLinger = Duration.seconds(60)
     static let listenSweep = Duration.seconds(15)
     static let announceMargin = Duration.seconds(10)
     static let bucketSilence = Duration.seconds(600)

@@ -1,6 +1,6 @@
 import Runtime
 
-/// Counts requests in a sliding second, for each address and in all.
+/// Counts requests or bytes in a sliding second, for each address and in all.
 ///
 /// A window is estimated from the counts of this second and the one before, so that an address costs a few words only.
 /// Source: DHT protocol, "Rate limiting".
@@ -10,7 +10,7 @@ struct RateTable: Sendable {
         var current = 0
         var previous = 0
 
-        mutating func admit(_ now: Instant, quota: Int) -> Bool {
+        mutating func admit(_ now: Instant, cost: Int, quota: Int) -> Bool {
             let second = now.nanoseconds / 1_000_000_000
             if second != self.second {
                 previous = second == self.second &+ 1 ? current : 0
@@ -19,7 +19,7 @@ struct RateTable: Sendable {
             }
             let elapsed = Double(now.nanoseconds % 1_000_000_000) / 1e9
             guard Double(current) + Double(previous) * (1 - elapsed) < Double(quota) else { return false }
-            current += 1
+            current += cost
             return true
         }
     }
@@ -37,14 +37,16 @@ struct RateTable: Sendable {
         self.addressLimit = addressLimit
     }
 
-    mutating func admit(_ endpoint: Endpoint, now: Instant) -> Bool {
+    /// Whether the quotas are not used up yet; what is admitted last may go beyond.
+    mutating func admit(_ endpoint: Endpoint, cost: Int = 1, now: Instant) -> Bool {
         let group = endpoint.quotaGroup
         if addresses[group] == nil, addresses.count >= addressLimit {
             sweep(now)
             // With too many addresses in one second only the total counts.
-            guard addresses.count < addressLimit else { return all.admit(now, quota: total) }
+            guard addresses.count < addressLimit else { return all.admit(now, cost: cost, quota: total) }
         }
-        return addresses[group, default: Window()].admit(now, quota: perAddress) && all.admit(now, quota: total)
+        return addresses[group, default: Window()].admit(now, cost: cost, quota: perAddress)
+            && all.admit(now, cost: cost, quota: total)
     }
 
     private mutating func sweep(_ now: Instant) {

@@ -68,8 +68,13 @@ extension NodeCore {
         let probed = search.announces.filter { node.announcing[$0.id] == .probing }
         guard !node.isProbing, let first = probed.first else { return }
         let key = search.key
-        // The owner tells whether a signed value stands where an unsigned one is to be put.
-        let query = Query(fields: [.id, .owner, .sequence], filters: probed.count == 1 ? [.id(first.id)] : [])
+        // The owner tells whether a signed value stands where an unsigned one is to be put. Some peers send a whole key
+        // for it, so it is not asked for without need.
+        let asksOwner = probed.contains { !$0.value.isSigned }
+        let query = Query(
+            fields: asksOwner ? [.id, .owner, .sequence] : [.id, .sequence],
+            filters: probed.count == 1 ? [.id(first.id)] : []
+        )
         for announce in probed { search.nodes[position].probed.append(announce.id) }
         let sent = send(.probe(search: key), to: node.index, now: now) {
             writer.get($0, key: key, query: query, to: &$1)

@@ -24,7 +24,8 @@ extension MessagePackReader {
     mutating func readIdentifier() throws(WireError) -> UInt32 {
         let kind = try object { (reader) throws(MessagePackError) in try reader.peek() }
         guard kind == .binary || kind == .text else {
-            return try object { (reader) throws(MessagePackError) in try reader.readUnsigned(UInt32.self) }
+            guard let number = UInt32(exactly: try number()) else { throw .malformed(.integerOutOfRange) }
+            return number
         }
         let range = try object { (reader) throws(MessagePackError) in try reader.readBinaryRange() }
         guard range.count == 4 else { throw .invalid("transaction of \(range.count) bytes") }

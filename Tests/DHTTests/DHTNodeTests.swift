@@ -1,0 +1,158 @@
+import Keys
+import Logging
+import NIOPosix
+import Runtime
+import Testing
+
+@testable import DHT
+
+@Suite(.timeLimit(.minutes(1))) struct DHTNodeTests {
+    private func node(
+        bootstrap port: Int? = nil,
+        state: NodeState? = nil,
+        identity: (key: RSAPrivateKey, chain: CertificateChain)? = nil
+    ) async throws -> DHTNode {
+        var configuration = DHTNode.Configuration()
+        configuration.bindAddress = "127.0.0.1"
+        configuration.bootstrap = port.map { ["127.0.0.1:\($0)"] } ?? []
+        configuration.savedState = state
+        configuration.identity = identity
+        let node = DHTNode(
+            configuration: configuration,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test")
+        )
+        try await node.start()
+        if port != nil || state != nil {
+            for await status in await node.statusChanges where status == .connected { break }
+        }
+        return node
+    }
+
+    private func identity() throws -> (key: RSAPrivateKey, chain: CertificateChain) {
+        var randomness = Randomness.secure
+        let key = try RSAPrivateKey.generate(bits: 2048)
+        let certificate = try Certificate.issue(
+            commonName: "Device",
+            for: key.publicKey,
+            by: nil,
+            signedWith: key,
+            isAuthority: true,
+            now: SystemTime().wallTime,
+            randomness: &randomness
+        )
+        return (key, CertificateChain([certificate]))
+    }
+
+    @Test func `two nodes put, get and listen, in the clear and sealed`() async throws {
+        let first = try await node(identity: try identity())
+        let second = try await node(bootstrap: await first.boundPort, identity: try identity())
+        let key = InfoHash(hashing: "key")
+        let listener = await first.listen(at: key)
+        let firstKey = try #require(await first.ownKey)
+        let secondKey = try #require(await second.ownKey)
+
+        try await second.put(Value(data: [1]), at: key)
+        try await second.putSigned(Value(data: [2]), at: key)
+        try await second.putEncrypted(Value(data: [UInt8](repeating: 3, count: 10_000)), at: key, for: firstKey)
+        var heard: [OpenedValue] = []
+        for await event in listener {
+            guard case .value(let opened) = event else { continue }
+            heard.append(opened)
+            if heard.count == 3 { break }
+        }
+        #expect(Set(heard.map(\.value.data.count)) == [1, 10_000])
+        #expect(heard.count { $0.signer == secondKey } == 2)
+        #expect(heard.count { $0.wasEncrypted } == 1)
+
+        let found = try await first.get(key)
+        #expect(found.count == 3)
+        // What is sealed for another stays out.
+        #expect(try await second.get(key).count == 2)
+        #expect(try await first.findCertificate(longID: secondKey.longID)?.leaf.publicKey == secondKey)
+        #expect(try await first.findCertificate(shortID: InfoHash(hashing: "nobody")) == nil)
+        await first.shutdown()
+        await second.shutdown()
+    }
+
+    @Test func `with the end of a node its listeners end, and nothing more is taken`() async throws {
+        let lonely = try await node()
+        let listener = await lonely.listen(at: InfoHash(hashing: "key"))
+        let ending = Task { for await _ in listener {} }
+        await lonely.shutdown()
+        await ending.value
+        await #expect(throws: DHTError(.notRunning, "")) { try await lonely.put(Value(), at: InfoHash(hashing: "key")) }
+        await #expect(throws: DHTError(.notRunning, "")) { try await lonely.get(InfoHash(hashing: "key")) }
+        await lonely.shutdown()
+    }
+
+    @Test func `a node alone says so, and keeps what it put`() async throws {
+        let lonely = try await node()
+        let key = InfoHash(hashing: "key")
+        await #expect(throws: DHTError(.unreachable, "")) { try await lonely.put(Value(data: [1]), at: key) }
+        #expect(try await lonely.get(key).map(\.value.data) == [[1]])
+        await #expect(throws: DHTError(.noIdentity, "")) { try await lonely.putSigned(Value(), at: key) }
+        await #expect(throws: DHTError(.invalidArgument, "")) { try await lonely.get(.zero) }
+        await #expect(throws: DHTError(.invalidArgument, "")) {
+            try await lonely.put(Value(data: [UInt8](repeating: 0, count: 65_537)), at: key)
+        }
+        await lonely.shutdown()
+    }
+
+    @Test func `an address in use is an error`() async throws {
+        let first = try await node()
+        var configuration = DHTNode.Configuration()
+        configuration.bindAddress = "127.0.0.1"
+        configuration.port = await first.boundPort
+        let second = DHTNode(
+            configuration: configuration,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test")
+        )
+        await #expect(throws: DHTError(.bind, "")) { try await second.start() }
+        await first.shutdown()
+    }
+
+    @Test func `a get whose task is cancelled returns`() async throws {
+        var configuration = DHTNode.Configuration()
+        configuration.bindAddress = "127.0.0.1"
+        // Nobody answers at this port, so that the get has to wait.
+        configuration.bootstrap = ["127.0.0.1:9"]
+        let node = DHTNode(
+            configuration: configuration,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test")
+        )
+        try await node.start()
+        let asking = Task { try await node.get(InfoHash(hashing: "key")) }
+        asking.cancel()
+        #expect(try await asking.value.isEmpty)
+        await node.shutdown()
+    }
+
+    @Test func `a node finds the nodes of its last run`() async throws {
+        let first = try await node()
+        let second = try await node(bootstrap: await first.boundPort)
+        let state = await second.savedState
+        #expect(state.contacts.count == 1)
+        await second.shutdown()
+        let again = try await node(state: state)
+        #expect(await again.status == .connected)
+        #expect(await again.id == state.id)
+        await again.shutdown()
+        await first.shutdown()
+    }
+
+    @Test(arguments: [
+        ("example.org", "example.org", 4222), ("example.org:80", "example.org", 80), ("1.2.3.4:5", "1.2.3.4", 5),
+        ("[::1]:6", "::1", 6), ("[::1]", "::1", 4222), ("::1", "::1", 4222), (" a : 7 ", "a", 7),
+    ]) func `addresses are read as users write them`(text: String, host: String, port: Int) throws {
+        let address = try #require(HostAddress(text))
+        #expect(address.host == host && address.port == port)
+    }
+
+    @Test(arguments: ["", ":80", "a:", "a:0", "a:65536", "a:b", "[::1", "[]:1", "[::1]x"])
+    func `what is no address is refused`(text: String) {
+        #expect(HostAddress(text) == nil)
+    }
+}
