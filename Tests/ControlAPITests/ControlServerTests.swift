@@ -28,7 +28,8 @@ import Testing
     }
 
     @Test func `a call is answered with its result`() async throws {
-        try await withServer({ request, _ in .string(request.method) }) { _, client in
+        let handler: ControlServer.Handler = { request, _ in .string(request.method) }
+        try await withServer(handler) { _, client in
             let result = try await client.call("echo.me")
             #expect(result == .string("echo.me"))
         }
@@ -36,17 +37,19 @@ import Testing
 
     @Test func `a refusal reaches the client with its name`() async throws {
         let refusal = RPCError(code: .application, message: "There is none.", name: "contactNotFound")
-        try await withServer({ _, _ in throw refusal }) { _, client in
+        let handler: ControlServer.Handler = { _, _ in throw refusal }
+        try await withServer(handler) { _, client in
             await #expect(throws: refusal) { try await client.call("anything") }
         }
     }
 
     @Test func `notifications come in order and the stream ends when the client has enough`() async throws {
-        try await withServer({ _, peer in
+        let handler: ControlServer.Handler = { _, peer in
             for number in 1...5 { try await peer.notify("event", .object(["sequence": .integer(Int64(number))])) }
             try await Task.sleep(for: .seconds(30))
             return .null
-        }) { _, client in
+        }
+        try await withServer(handler) { _, client in
             let seen = Collected()
             try await client.stream("events.subscribe", .object([:])) { params in
                 await seen.append(params["sequence"]?.integer ?? 0)
@@ -57,7 +60,8 @@ import Testing
     }
 
     @Test func `only the user may open the socket`() async throws {
-        try await withServer({ _, _ in .null }) { path, _ in
+        let handler: ControlServer.Handler = { _, _ in .null }
+        try await withServer(handler) { path, _ in
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             #expect(mode == 0o600)
         }

@@ -110,9 +110,9 @@ public actor ApusService {
 
     // MARK: Accounts
 
-    /// Makes an account: its keys, its archive, its first device. Done when all of it is on disk.
+    /// Makes an account: its keys, its archive, its first device.
     ///
-    /// Takes a second or two, for three RSA keys. An empty password leaves the archive readable to whoever can read the
+    /// Done when all of it is on disk. Takes a second or two, for three RSA keys. An empty password leaves the archive readable to whoever can read the
     /// folder.
     public func createAccount(alias: String, password: String, bootstrap: [String]) async throws -> AccountInfo {
         let alias = alias.trimmingCharacters(in: .whitespacesAndNewlines)
