@@ -1,7 +1,9 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-let layers = ["MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP"]
+let layers = [
+    "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "ControlAPI",
+]
 
 let package = Package(
     name: "Fuzz",

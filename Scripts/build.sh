@@ -10,7 +10,9 @@ APUS_BUILD_FLAGS=(-c release --scratch-path "$APUS_SCRATCH" --package-path "$APU
 APUS_BUILD_PACKAGES=(ca-certificates git libargon2-dev libc6-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev)
 
 # What the interop tests need: real peers that nobody here wrote, and the private networks they run in.
-APUS_TEST_PACKAGES=(dbus-daemon dhtnode gcc iproute2 jami-daemon nftables procps python3-dbus python3-gi)
+APUS_TEST_PACKAGES=(
+    dbus-daemon dhtnode gcc iproute2 jami-daemon nftables openssl procps python3-dbus python3-gi python3-opendht
+)
 
 say() {
     printf '==> %s\n' "$*" >&2

@@ -1,26 +1,26 @@
+import Synchronization
+
 /// The random source of a core: seeded in simulations, the system's in production.
 ///
-/// One concrete type instead of an existential, since cores draw on hot paths. The secure form fetches bytes from the
-/// system in blocks: one system call for each number costs half a microsecond.
+/// One concrete type instead of an existential, since cores draw on hot paths. Copies of a seeded source repeat its
+/// numbers; copies of a secure one never do.
 public struct Randomness: RandomNumberGenerator, Sendable {
     private enum Source: Sendable {
         case seeded(UInt64)
-        case secure(block: [UInt64], next: Int)
+        case secure(SecureNumbers)
     }
 
     private var source: Source
 
     /// Numbers fit for tokens, keys and identifiers.
     public static var secure: Randomness {
-        Randomness(source: .secure(block: [], next: 0))
+        Randomness(source: .secure(SecureNumbers()))
     }
 
     /// The same numbers on every run (SplitMix64); for tests and simulations only.
     public static func seeded(_ seed: UInt64) -> Randomness {
         Randomness(source: .seeded(seed))
     }
-
-    private static let blockSize = 64
 
     public mutating func next() -> UInt64 {
         switch source {
@@ -31,20 +31,8 @@ public struct Randomness: RandomNumberGenerator, Sendable {
             mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
             mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
             return mixed ^ (mixed >> 31)
-        case .secure(var block, let next):
-            source = .secure(block: [], next: 0)
-            if next < block.count {
-                let value = block[next]
-                block[next] = 0
-                source = .secure(block: block, next: next + 1)
-                return value
-            }
-            var system = SystemRandomNumberGenerator()
-            block = (0..<Self.blockSize).map { _ in system.next() }
-            let value = block[0]
-            block[0] = 0
-            source = .secure(block: block, next: 1)
-            return value
+        case .secure(let numbers):
+            return numbers.next()
         }
     }
 
@@ -66,5 +54,22 @@ public struct Randomness: RandomNumberGenerator, Sendable {
         .nanoseconds(
             Int64.random(in: range.lowerBound.wholeNanoseconds...range.upperBound.wholeNanoseconds, using: &self)
         )
+    }
+}
+
+/// Numbers of the system, fetched in blocks: one system call for each would cost half a microsecond.
+private final class SecureNumbers: Sendable {
+    private static let blockSize = 64
+
+    private let unused = Mutex<[UInt64]>([])
+
+    func next() -> UInt64 {
+        unused.withLock { unused in
+            if unused.isEmpty {
+                var system = SystemRandomNumberGenerator()
+                unused = (0..<Self.blockSize).map { _ in system.next() }
+            }
+            return unused.removeLast()
+        }
     }
 }

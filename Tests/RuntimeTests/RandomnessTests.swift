@@ -32,4 +32,13 @@ import Testing
             #expect(duration >= .milliseconds(10) && duration <= .milliseconds(20))
         }
     }
+
+    @Test func `a copy of a secure source does not repeat its numbers`() {
+        var source = Randomness.secure
+        _ = source.next()
+        var copy = source
+        let ours = (0..<200).map { _ in source.next() }
+        let theirs = (0..<200).map { _ in copy.next() }
+        #expect(Set(ours).isDisjoint(with: theirs))
+    }
 }

@@ -158,12 +158,21 @@ public final class ApusPeer: Sendable {
     // MARK: Commands
 
     /// Runs a command with `--json`, whatever its exit is.
-    public func run(_ arguments: [String], within timeout: Duration = .seconds(60)) async throws -> CommandResult {
-        try await TestSupport.run(command(arguments + ["--json"]), environment: environment, within: timeout)
+    public func run(
+        _ arguments: [String],
+        input: String? = nil,
+        within timeout: Duration = .seconds(60)
+    ) async throws -> CommandResult {
+        let line = try command(arguments + ["--json"])
+        return try await TestSupport.run(line, environment: environment, input: input, within: timeout)
     }
 
-    private func answer(_ arguments: [String], within timeout: Duration = .seconds(60)) async throws -> JSONValue {
-        let result = try await run(arguments, within: timeout).orThrow()
+    private func answer(
+        _ arguments: [String],
+        input: String? = nil,
+        within timeout: Duration = .seconds(60)
+    ) async throws -> JSONValue {
+        let result = try await run(arguments, input: input, within: timeout).orThrow()
         guard let value = JSONValue(parsing: result.output) else {
             throw PeerError("\(result.command) answered no JSON: \(result.output.prefix(500))")
         }
@@ -174,8 +183,10 @@ public final class ApusPeer: Sendable {
         try await run(arguments).orThrow().lines.compactMap { JSONValue(parsing: $0) }
     }
 
-    public func newAccount(alias: String) async throws -> Account {
-        let made = try await answer(["account", "new", "--alias", alias, "--no-password"], within: .seconds(120))
+    public func newAccount(alias: String, password: String = "") async throws -> Account {
+        let lock = password.isEmpty ? ["--no-password"] : ["--password-fd", "0"]
+        let input = password.isEmpty ? nil : password
+        let made = try await answer(["account", "new", "--alias", alias] + lock, input: input, within: .seconds(120))
         guard let local = made["account"]?.string, let id = made["id"]?.string, let device = made["device"]?.string
         else {
             throw PeerError("account new answered \(made.line)")

@@ -130,8 +130,17 @@ public final class JamiPeer: Sendable {
     // MARK: Accounts
 
     /// Makes an account and waits until its device is announced.
-    public func newAccount(alias: String, bootstrap: String) async throws -> Account {
-        let request: JSONValue = ["alias": .string(alias), "bootstrap": .string(bootstrap)]
+    ///
+    /// With details `Account.archivePath` and `Account.archivePassword` it takes over an archive.
+    public func newAccount(
+        alias: String,
+        bootstrap: String,
+        details: [String: String] = [:]
+    ) async throws -> Account {
+        let request: JSONValue = [
+            "alias": .string(alias), "bootstrap": .string(bootstrap),
+            "details": .object(details.mapValues { .string($0) }),
+        ]
         let made = try await client.request(["do": "new_account", "args": request], within: .seconds(180))
         return try Self.account(made)
     }

@@ -1,3 +1,4 @@
+import ControlAPI
 import Git
 import Identity
 import Keys
@@ -25,7 +26,11 @@ enum FuzzTarget {
         "commit-message": { _ = try? CommitMessage(parsing: $0) },
         "compression": { _ = try? Compression.decompress($0, limit: 1 << 20) },
         "contact-records": { _ = try? ContactList.decode($0) },
+        "control-line": { _ = try? RPCRequest.parse($0) },
+        "device-announcement": { _ = try? DeviceAnnouncement(payload: $0) },
         "dht-packet": { _ = try? Packet(decoding: $0.span.bytes) },
+        "dht-query": dhtQuery,
+        "dht-rows": { _ = try? FieldRows.decode($0.span.bytes) },
         "dht-value": dhtValue,
         "frames": frames,
         "im-message": { _ = try? ImMessage(payload: $0) },
@@ -33,6 +38,9 @@ enum FuzzTarget {
         "multiplex": multiplex,
         "pack": { _ = try? PackReader.read($0) },
         "peer-message": { _ = try? PeerMessage($0) },
+        "pkt-lines": packetLines,
+        "receipt": { _ = try? Receipt(text: $0, signature: []) },
+        "revocation-list": { _ = try? RevocationList(der: $0) },
         "sip": sip,
         "stun": { _ = try? ReceivedSTUNMessage($0) },
         "tree": { _ = try? Tree(parsing: $0) },
@@ -53,6 +61,19 @@ enum FuzzTarget {
     private static func dhtValue(_ bytes: [UInt8]) {
         guard let value = try? Value(decoding: bytes) else { return }
         precondition((try? Value(decoding: value.encoded)) == value, "written and read again")
+    }
+
+    private static func dhtQuery(_ bytes: [UInt8]) {
+        var reader = MessagePackReader(bytes.span.bytes)
+        _ = try? Query(reading: &reader)
+    }
+
+    private static func packetLines(_ bytes: [UInt8]) {
+        var reader = PacketLineReader()
+        for piece in pieces(of: bytes) {
+            reader.append(piece)
+            while (try? reader.next()) != nil {}
+        }
     }
 
     private static func certificate(_ bytes: [UInt8]) {
