@@ -216,7 +216,7 @@ struct DHTInteropTests {
         try peer.program.send("p room first")
         _ = try await peer.program.line { $0.contains("Put: success") }
         peer.program.stop()
-        for await status in await node.statusChanges where status == .disconnected { break }
+        for await status in await node.statusChanges where status != .connected { break }
         let again = try await DHTNodeProgram.start(port: peer.port)
         defer { again.program.stop() }
         await DHTTestNode.isConnected(node)

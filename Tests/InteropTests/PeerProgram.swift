@@ -50,7 +50,8 @@ final class PeerProgram: Sendable {
 
     func stop() {
         output.readabilityHandler = nil
-        if process.isRunning { process.terminate() }
+        // A peer that waits for its input would not heed a polite request.
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
     private func took(_ bytes: [UInt8]) {

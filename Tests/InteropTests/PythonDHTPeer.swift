@@ -10,19 +10,14 @@ struct PythonDHTPeer {
     let keyID: InfoHash
 
     /// Debian's Python, if it has the library.
-    static let old: String? = interpreter("/usr/bin/python3")
-    /// A Python with version 4 of the library, named by `APUS_OPENDHT_PYTHON`.
-    static let new: String? = ProcessInfo.processInfo.environment["APUS_OPENDHT_PYTHON"].flatMap(interpreter)
+    static let old: String? = {
+        let modules = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/python3/dist-packages")) ?? []
+        return modules.contains { $0.hasPrefix("opendht.") } ? PeerProgram.path(of: "python3") : nil
+    }()
 
-    private static func interpreter(_ path: String) -> String? {
-        guard FileManager.default.isExecutableFile(atPath: path) else { return nil }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = ["-c", "import opendht"]
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
-        process.waitUntilExit()
-        return process.terminationStatus == 0 ? path : nil
+    /// A Python with version 4 of the library, named by `APUS_OPENDHT_PYTHON`.
+    static let new: String? = ProcessInfo.processInfo.environment["APUS_OPENDHT_PYTHON"].flatMap {
+        FileManager.default.isExecutableFile(atPath: $0) ? $0 : nil
     }
 
     static func start(_ interpreter: String, bootstrap: Int? = nil) async throws -> PythonDHTPeer {
