@@ -30,6 +30,8 @@ public func run(
     within timeout: Duration = .seconds(60)
 ) async throws -> CommandResult {
     let folder = try TemporaryFolder()
+    // An object may be let go after its last use, and this one takes its files along.
+    defer { withExtendedLifetime(folder) {} }
     let (output, error) = (folder.path + "/out", folder.path + "/err")
     let child = try ChildProcess(
         arguments,
