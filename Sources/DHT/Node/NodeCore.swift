@@ -62,6 +62,7 @@ package final class NodeCore {
     var nodes: NodeTable
     var table: RoutingTable
     var requests: [UInt32: Request] = [:]
+    var responseTimes = ResponseTimes()
     var searches: [InfoHash: Search] = [:]
     var searchOrder: [InfoHash] = []
     var dirtySearches: [InfoHash] = []
