@@ -3,6 +3,7 @@ import ArgumentParser
 import ControlAPI
 import Dispatch
 import Foundation
+import JSON
 import Logging
 import NIOPosix
 
