@@ -77,7 +77,9 @@ let package = Package(
         layer("ControlAPI", ["Apus", "Runtime", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         .executableTarget(
             name: "ApusCommand",
-            dependencies: ["Apus", "ControlAPI", "DHT", "Keys", argumentParser, logging, nioPosix],
+            dependencies: [
+                "Apus", "ControlAPI", "DHT", "Identity", "Keys", "Runtime", argumentParser, logging, nioCore, nioPosix,
+            ],
             swiftSettings: shipped
         ),
 
