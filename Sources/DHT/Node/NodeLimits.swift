@@ -36,6 +36,14 @@ package struct NodeLimits: Sendable {
     package var updateBytes = 56 << 10
 
     package init() {}
+
+    /// Serves as much as comes.
+    package mutating func liftRates() {
+        requestsPerAddress = .max
+        requests = .max
+        answeredBytesPerAddress = .max
+        answeredBytes = .max
+    }
 }
 
 /// The times and numbers of the protocol.
