@@ -100,7 +100,8 @@ import Testing
         .invalidValue(field: "owner_pk", text: text, expected: "40 hexadecimal digits are expected")
     }
 
-    @Test(arguments: malformed) func `malformed texts are refused with a sentence`(text: String, error: QueryTextError) {
+    @Test(arguments: malformed) func `malformed texts are refused with a sentence`(text: String, error: QueryTextError)
+    {
         #expect(throws: error) { try Query(parsing: text) }
         #expect(error.description.hasSuffix(".") && error.description.utf8.count < 200)
     }
@@ -125,7 +126,8 @@ import Testing
     @Test(arguments: [1, 2, 3] as [UInt64]) func `reading is total, and what is read can be written`(seed: UInt64) {
         var randomness = Randomness.seeded(seed)
         let words = [
-            "SELECT", "WHERE", "select", "id", "seq", "value_type", "owner_pk", "user_type", "*", ",", "=", "\"", " ", "5",
+            "SELECT", "WHERE", "select", "id", "seq", "value_type", "owner_pk", "user_type", "*", ",", "=", "\"", " ",
+            "5",
             "70000", Self.owner, "é", "\u{301}", "\0", "\n",
         ]
         var understood = 0

@@ -13,7 +13,9 @@ struct DHTQueryInteropTests {
         let room = InfoHash(hashing: "room")
         try await node.put(Value(id: 0xABC1, data: [1], userType: "text/plain"), at: room)
         try await node.put(Value(id: 0xABC2, type: 3, data: [2], userType: "a b"), at: room)
-        for query in ["SELECT id,value_type", "SELECT id WHERE user_type=\"a b\"", "SELECT user_type WHERE value_type=3"] {
+        for query in [
+            "SELECT id,value_type", "SELECT id WHERE user_type=\"a b\"", "SELECT user_type WHERE value_type=3",
+        ] {
             try peer.program.send("q room \(query)")
         }
         _ = try await peer.program.line { $0.contains("Id:abc2,ValueType:3]") }

@@ -324,7 +324,8 @@ extension NodeCore {
             deliver(values, to: search)
             // A node that cannot select answers with whole values.
             let rows =
-                packet.fields.map { readRows(bytes.extracting($0)) } ?? values.map { FieldRow($0, fields: ValueField.allCases) }
+                packet.fields.map { readRows(bytes.extracting($0)) }
+                ?? values.map { FieldRow($0, fields: ValueField.allCases) }
             deliver(rows: rows, to: search) { $0.operation < latest && $0.query == query }
         case .probe:
             search.nodes[position].isProbing = false

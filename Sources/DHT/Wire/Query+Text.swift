@@ -21,7 +21,8 @@ public enum QueryTextError: Error, Equatable, Sendable, CustomStringConvertible 
     public var description: String {
         switch self {
         case .tooLong(let bytes): "The query has \(bytes) bytes, more than \(Query.longestText)."
-        case .unexpected(let text): "\(Self.quoted(text)) stands where SELECT, WHERE or the end of the query is expected."
+        case .unexpected(let text):
+            "\(Self.quoted(text)) stands where SELECT, WHERE or the end of the query is expected."
         case .missingFields: "A field or * is missing after SELECT."
         case .missingConditions: "A condition such as id=5 is missing after WHERE."
         case .unknownField(let name): "\(Self.quoted(name)) is no field; fields are \(Self.fieldNames)."
