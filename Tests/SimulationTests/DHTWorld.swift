@@ -254,7 +254,7 @@ final class DHTWorld {
             inhabitant.core.bootstrap(with: bootstrapAddresses(for: index, inhabitant), now: now)
         case .check(let number, let check):
             inhabitant.core.finishCheck(number, isPassed: check.isPassed, now: now)
-        case .expired, .statusChanged, .publicAddressChanged:
+        case .expired, .rows, .statusChanged, .publicAddressChanged:
             break
         }
     }
