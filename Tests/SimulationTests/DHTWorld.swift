@@ -33,7 +33,6 @@ final class DHTWorld {
         fileprivate var place = 0
         /// In a divided world only those of one side hear each other.
         fileprivate var side = 0
-        fileprivate var wake = Instant.distantFuture
         var results: [OperationID: Result] = [:]
         var heard: [OperationID: [Value]] = [:]
 
@@ -53,6 +52,8 @@ final class DHTWorld {
     /// Lent to the core whose turn it is.
     private var outbox = Outbox()
     private var isDivided = false
+    /// When each node wants to be woken, and when the queue will have a look at it.
+    private var wakes: [(wanted: Instant, scheduled: Instant)] = []
     private(set) var now = Instant()
     var randomness: Randomness
     private(set) var inhabitants: [Inhabitant] = []
@@ -85,6 +86,7 @@ final class DHTWorld {
         )
         inhabitant.place = alive.count
         inhabitants.append(inhabitant)
+        wakes.append((.distantFuture, .distantFuture))
         alive.append(index)
         if isDivided { inhabitant.side = Int.random(in: 0...1, using: &randomness) }
         turn(of: index) {
@@ -98,6 +100,7 @@ final class DHTWorld {
         let inhabitant = inhabitants[index]
         guard inhabitant.isAlive else { return }
         inhabitant.isAlive = false
+        wakes[index].wanted = .distantFuture
         inhabitant.core = NodeCore(configuration: .init(id: inhabitant.core.id), randomness: .seeded(0))
         let last = alive.removeLast()
         if last != index {
@@ -178,10 +181,9 @@ final class DHTWorld {
     private func perform(_ event: EventQueue.Event) {
         switch event {
         case .wake(let index):
-            let inhabitant = inhabitants[index]
-            guard inhabitant.isAlive, inhabitant.wake <= now else { return }
-            inhabitant.wake = .distantFuture
-            turn(of: index) { $0.timer(now: now) }
+            guard wakes[index].scheduled <= now else { return }
+            wakes[index].scheduled = .distantFuture
+            if wakes[index].wanted <= now { turn(of: index) { $0.timer(now: now) } } else { scheduleWake(of: index) }
         case .arrival(let number):
             defer { datagrams.remove(number) }
             let datagram = datagrams[number]
@@ -212,11 +214,15 @@ final class DHTWorld {
         }
         swap(&inhabitant.core.outbox, &outbox)
         send(from: index, inhabitant)
-        if let next = inhabitant.core.nextDeadline, next < inhabitant.wake {
-            inhabitant.wake = next
-            queue.insert(.wake(index), at: next)
-        }
+        wakes[index].wanted = inhabitant.core.nextDeadline ?? .distantFuture
+        scheduleWake(of: index)
         return answer
+    }
+
+    private func scheduleWake(of index: Int) {
+        guard wakes[index].wanted < wakes[index].scheduled else { return }
+        wakes[index].scheduled = wakes[index].wanted
+        queue.insert(.wake(index), at: wakes[index].wanted)
     }
 
     private func send(from index: Int, _ inhabitant: Inhabitant) {

@@ -317,6 +317,8 @@ package final class NodeCore {
             storageWake = next
             timers.insert(.storage, at: next)
         }
+        // A request that was answered in time is no reason to wake up.
+        while case .request(let transaction) = timers.nextKey, requests[transaction] == nil { timers.removeNext() }
     }
 
     private func updateStatus(_ now: Instant) {
