@@ -59,6 +59,7 @@ enum Timing {
     static let leastPatience = Duration.milliseconds(50)
 
     static let syncLifetime = Duration.seconds(600)
+    static let watch = Duration.seconds(60)
     static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)
