@@ -26,7 +26,9 @@ public actor DHTNode {
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
         public var randomness = Randomness.secure
-        /// What ``DHTNode/savedState`` gave in an earlier run: its nodes are asked too when the node starts.
+        /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
+        ///
+        /// When the node starts, its nodes are asked too, and those of its values that still live are stored again.
         public var savedState: NodeState?
 
         public init() {}
@@ -120,7 +122,10 @@ public actor DHTNode {
         now = time.now
         if let chain = configuration.identity?.chain { certificates.insert(chain) }
         core.start(now: now, wallTime: time.wallTime)
-        if let saved = configuration.savedState { core.restore(saved, now: now) }
+        if let saved = configuration.savedState {
+            core.restore(saved, now: now)
+            core.restore(saved.values, now: now)
+        }
         endTurn()
     }
 
@@ -221,6 +226,15 @@ public actor DHTNode {
 
     /// What is worth keeping for the next run.
     public var savedState: NodeState { core.state(now: time.now) }
+
+    /// What to keep for a later run of the node: its id, nodes that are good, and the values that it stores.
+    ///
+    /// Permanent values are among them, but will be ordinary ones: whoever put them has to do so again.
+    public func export() -> NodeState {
+        var state = core.state(now: time.now)
+        state.values = core.storedValues(now: time.now)
+        return state
+    }
 
     public var statistics: NodeStatistics { core.statistics(now: time.now) }
 
