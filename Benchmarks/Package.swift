@@ -15,6 +15,8 @@ let package = Package(
             dependencies: [
                 .product(name: "DHT", package: "Apus"),
                 .product(name: "Keys", package: "Apus"),
+                .product(name: "MessagePack", package: "Apus"),
+                .product(name: "Runtime", package: "Apus"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],

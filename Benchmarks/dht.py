@@ -81,7 +81,7 @@ class Bench:
         """A generator whose nodes the node knows."""
         generator = Talker(self.load, node.pid, node.greeting["port"])
         node.ask("bootstrap " + " ".join(map(str, generator.greeting["ports"])))
-        generator.ask("ready 48")
+        generator.ask("ready 24")
         return generator
 
     def answers(self, side):
@@ -111,7 +111,7 @@ class Bench:
                     if not own and (result["failed"] or result["answered"] < int(command.split()[1])):
                         print(f"   {side} {command}: {result}", file=sys.stderr)
                     if own:
-                        generator.ask("ready 48")
+                        generator.ask("ready 24")
                 self.note("memory", what, side, self.resident(node.pid))
 
         measure("idle", None)

@@ -26,6 +26,7 @@ enum { NODES = 64, LOADERS = 8, WINDOW = 16, DATAGRAM = 4096, STORED = 4096, BAT
 
 struct node {
     int socket, outstanding;
+    uint16_t port;  // in network order
     uint8_t id[20], token[64];
     int tokenLength, wasAsked;
     uint32_t confirmed;
@@ -200,7 +201,7 @@ static const uint8_t *find(const uint8_t *data, int count, const char *key) {
     return found ? found + strlen(key) + 1 : NULL;
 }
 
-// Answers a request of the target, so that it takes us for good nodes.
+// Answers a request of the target, so that it takes us for good nodes; tells of eight of us.
 static void serve(struct node *node, const uint8_t *data, int count) {
     const uint8_t *number = data;
     // The transaction is the last "t" of the message: ids may hold anything.
@@ -210,9 +211,18 @@ static void serve(struct node *node, const uint8_t *data, int count) {
     struct bytes out = {.count = 0};
     byte(&out, 0x84);
     text(&out, "r");
-    byte(&out, 0x83);
+    byte(&out, 0x84);
     text(&out, "id");
     binary(&out, node->id, 20);
+    text(&out, "n4");
+    byte(&out, 0xC4);
+    byte(&out, 8 * 26);
+    for (int other = 0; other < 8; other++) {
+        const struct node *told = &nodes[draw() % NODES];
+        raw(&out, told->id, 20);
+        raw(&out, &target.sin_addr, 4);
+        raw(&out, &told->port, 2);
+    }
     text(&out, "sa");
     binary(&out, &target.sin_addr, 4);
     text(&out, "token");
@@ -395,6 +405,7 @@ int main(int argc, char **argv) {
         setsockopt(node->socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
         if (bind(node->socket, (struct sockaddr *)&own, sizeof own) != 0) return 1;
         getsockname(node->socket, (struct sockaddr *)&own, &length);
+        node->port = own.sin_port;
         printf("%s%d", index ? ", " : "", ntohs(own.sin_port));
     }
     printf("]}\n");
