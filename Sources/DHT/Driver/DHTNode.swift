@@ -54,7 +54,7 @@ public actor DHTNode {
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant.distantFuture
     private var bootstrapHosts: [HostAddress]
-    private var socketAddresses: [Endpoint: SocketAddress] = [:]
+    private let batch = DatagramBatch()
     private var lastReopening = Instant.longAgo
 
     var randomness: Randomness
@@ -154,9 +154,8 @@ public actor DHTNode {
     private func openSocket(port: Int) async throws {
         let opened = try DatagramSocket(bindingTo: configuration.bindAddress, port: port)
         let bound = try await DatagramBootstrap(group: eventLoop)
-            // Rows of fields make datagrams of many kilobytes; more than 64 KiB in all cost a mapping for each read.
-            .channelOption(.datagramVectorReadMessageCount, value: 4)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 * 16_384))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
             .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
             .channelOption(.socketOption(.so_sndbuf), value: 4 << 20)
             // What does not fit into the system's buffers waits here.
@@ -253,6 +252,20 @@ public actor DHTNode {
         core.receive(buffer.readableBytesSpan, from: sender, now: now)
     }
 
+    /// Reads what came behind the datagram that the channel read.
+    ///
+    /// What does not fit into some batches waits, so that timers and commands get their turn.
+    func readMore() {
+        guard let socket else { return endTurn() }
+        for _ in 0..<4 {
+            guard state == .running else { break }
+            beginTurn()
+            let count = batch.receive(from: socket) { core.receive($0, from: $1, now: now) }
+            endTurn()
+            guard count == DatagramBatch.capacity else { break }
+        }
+    }
+
     /// Runs a command on the core and all that follows from it.
     func turn<T>(_ body: (NodeCore, Instant) -> T) -> T {
         beginTurn()
@@ -283,39 +296,21 @@ public actor DHTNode {
         guard !core.outbox.isEmpty else { return }
         defer { core.outbox.removeAll() }
         guard let channel, channel.isActive, let socket else { return }
-        let datagrams = core.outbox.datagrams
-        var waiting = datagrams[...]
-        // The bytes stay where they are during the closure.
-        unsafe core.outbox.bytes.withUnsafeBytes { bytes in
-            while let datagram = waiting.first {
-                if datagram.receiver.family == .ipv4, let address = socketAddress(of: datagram.receiver) {
-                    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[datagram.start..<datagram.end])
-                    if unsafe socket.send(part, to: address) == .busy { return }
-                }
-                waiting.removeFirst()
-            }
-        }
+        let all = core.outbox.datagrams[...]
+        let waiting = all[batch.send(all, of: core.outbox.bytes, on: socket)...]
         if !waiting.isEmpty { queue(waiting, on: channel) }
     }
 
     /// Lets the channel send the datagrams when there is room for them again.
     private func queue(_ datagrams: ArraySlice<Outbox.Datagram>, on channel: any Channel) {
         let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
-        for datagram in datagrams where datagram.receiver.family == .ipv4 && channel.isWritable {
+        for datagram in datagrams where channel.isWritable {
             guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
-                let address = socketAddress(of: datagram.receiver)
+                let address = datagram.receiver.socketAddress
             else { continue }
             channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)
         }
         channel.flush()
-    }
-
-    private func socketAddress(of endpoint: Endpoint) -> SocketAddress? {
-        if let known = socketAddresses[endpoint] { return known }
-        guard let address = endpoint.socketAddress else { return nil }
-        if socketAddresses.count >= 4096 { socketAddresses.removeAll(keepingCapacity: true) }
-        socketAddresses[endpoint] = address
-        return address
     }
 
     private func armTimer() {
