@@ -51,10 +51,13 @@ extension NodeCore {
             receiver: receiver,
             purpose: purpose,
             datagrams: outbox.datagrams[first...].map { Array(outbox.bytes(of: $0)) },
+            began: now,
             delay: delay,
             deadline: now + delay
         )
-        timers.insert(.request(transaction), at: now + delay)
+        // Only searches have others to turn to; parts take their time.
+        let isHurried = purpose.search != nil && values.isInline
+        timers.insert(.request(transaction), at: now + (isHurried ? min(responseTimes.patience, delay) : delay))
         counters.requested += 1
         return transaction
     }
@@ -91,13 +94,20 @@ extension NodeCore {
     // MARK: Time
 
     func requestDue(_ transaction: UInt32, now: Instant) {
-        guard var request = requests[transaction], request.deadline <= now else { return }
+        guard var request = requests[transaction] else { return }
+        guard request.deadline <= now else {
+            guard !request.isSlow, request.attempt == 1 else { return }
+            requests[transaction]?.isSlow = true
+            timers.insert(.request(transaction), at: request.deadline)
+            return requestIsSlow(request)
+        }
         guard request.attempt < Timing.attempts else {
             requests[transaction] = nil
             expire(request, now: now)
             return
         }
-        let isFirstDelay = request.attempt == 1
+        let wasSlow = request.isSlow
+        request.isSlow = true
         request.attempt += 1
         request.delay = request.delay * 2 + randomness.duration(in: .zero...Timing.retryJitter)
         request.deadline = now + request.delay
@@ -106,7 +116,7 @@ extension NodeCore {
         }
         requests[transaction] = request
         timers.insert(.request(transaction), at: request.deadline)
-        if isFirstDelay { requestIsSlow(request) }
+        if !wasSlow { requestIsSlow(request) }
     }
 
     /// Nobody answered: the node is taken for gone.
@@ -183,6 +193,7 @@ extension NodeCore {
             states[sender.family].bootstrapPings -= 1
         }
         requests[transaction] = nil
+        if request.attempt == 1 { responseTimes.note(now - request.began) }
         nodes[node].lastReply = now
         statusMayHaveChanged = true
         let ping = states[nodes[node].family].table.insert(node, evidence: .reply, nodes: nodes, now: now)
