@@ -39,6 +39,7 @@ final class DHTSession: Sendable {
         configuration.identity = identity
         // A node that goes away at once would only be in the way of others.
         configuration.isClient = options.client || isBrief
+        configuration.discovery = !options.noDiscovery
         configuration.limitsRequests = !options.noRateLimit
         configuration.savedState = try savedState(options)
         let node = DHTNode(
@@ -92,6 +93,7 @@ final class DHTSession: Sendable {
 
     private func isConnected(within limit: Duration) async -> Bool {
         let node = node
+        let hasDiscovery = !options.noDiscovery
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await status in await node.statusChanges where status == .connected { return true }
@@ -102,7 +104,7 @@ final class DHTSession: Sendable {
                 return false
             }
             group.addTask {
-                await Self.isGivenUp(node)
+                await Self.isGivenUp(node, patience: hasDiscovery ? Self.localPatience : .zero)
                 return false
             }
             defer { group.cancelAll() }
@@ -111,9 +113,9 @@ final class DHTSession: Sendable {
     }
 
     /// Returns when all addresses to start from were tried in vain, and local nodes had their time.
-    private static func isGivenUp(_ node: DHTNode) async {
+    private static func isGivenUp(_ node: DHTNode, patience: Duration) async {
         for await status in await node.statusChanges where status == .disconnected { break }
-        try? await Task.sleep(for: localPatience)
+        try? await Task.sleep(for: patience)
     }
 
     /// Why nobody was reached, in a sentence.
