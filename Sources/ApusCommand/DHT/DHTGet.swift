@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlAPI
 import DHT
+import JSON
 import Keys
 
 /// Reads what is stored at a key.

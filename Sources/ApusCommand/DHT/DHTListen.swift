@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlAPI
 import DHT
+import JSON
 import Keys
 
 /// Shows what comes and goes at a key.

@@ -2,6 +2,7 @@ import ArgumentParser
 import ControlAPI
 import DHT
 import Foundation
+import JSON
 import Keys
 
 /// Runs a node.

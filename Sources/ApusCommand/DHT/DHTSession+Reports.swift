@@ -1,5 +1,6 @@
 import ControlAPI
 import DHT
+import JSON
 
 extension DHTSession {
     /// Says how the node is connected, and each change, until the task is cancelled.

@@ -1,5 +1,6 @@
 import ControlAPI
 import DHT
+import JSON
 import Keys
 import Runtime
 

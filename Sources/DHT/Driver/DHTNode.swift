@@ -60,6 +60,7 @@ public actor DHTNode {
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
+    var queries: [OperationID: QueryWaiter] = [:]
     var puts: [OperationID: CheckedContinuation<Bool, Never>] = [:]
     var listeners: [OperationID: ListenerSink] = [:]
     private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
@@ -140,6 +141,8 @@ public actor DHTNode {
         await discovery?.shutdown()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
+        for query in queries.values { query.continuation.resume(returning: query.rows) }
+        queries.removeAll()
         for put in puts.values { put.resume(returning: false) }
         puts.removeAll()
         for listener in listeners.values { listener.continuation.finish() }
@@ -359,11 +362,15 @@ public actor DHTNode {
         switch event {
         case .values(let operation, let values):
             enqueue(values.map { .value($0) }, for: operation)
+        case .rows(let operation, let rows):
+            queries[operation]?.rows += rows
         case .expired(let operation, let ids):
             enqueue(ids.map { .expired($0) }, for: operation)
         case .finished(let operation, let succeeded):
             if let put = puts.removeValue(forKey: operation) {
                 put.resume(returning: succeeded)
+            } else if let query = queries.removeValue(forKey: operation) {
+                query.continuation.resume(returning: query.rows)
             } else {
                 enqueue([.finished(succeeded)], for: operation)
             }
