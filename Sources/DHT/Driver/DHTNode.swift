@@ -21,6 +21,8 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Whether to look for nodes on the local network, and to be found there.
+        public var discovery = false
         /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
@@ -56,6 +58,7 @@ public actor DHTNode {
     private var bootstrapHosts: [HostAddress]
     private let batch = DatagramBatch()
     private var lastReopening = Instant.longAgo
+    private var discovery: LocalDiscovery?
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
@@ -127,6 +130,7 @@ public actor DHTNode {
             core.restore(saved.values, now: now)
         }
         endTurn()
+        await startDiscovery()
     }
 
     /// Closes the socket and ends all that waits.
@@ -139,6 +143,7 @@ public actor DHTNode {
         channel = nil
         socket = nil
         try? await open?.close()
+        await discovery?.shutdown()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
         for query in queries.values { query.continuation.resume(returning: query.rows) }
@@ -198,6 +203,8 @@ public actor DHTNode {
         beginTurn()
         core.connectivityChanged(now: now)
         endTurn()
+        // Ends by itself: opening sockets either succeeds or fails.
+        if let discovery { Task { await discovery.begin(isAnew: true) } }
     }
 
     // MARK: What is known
@@ -380,6 +387,7 @@ public actor DHTNode {
             logger.debug("status changed", metadata: ["status": "\(status)"])
             for sink in statusSinks.values { sink.yield(status) }
             if status == .connected { publishCertificate() }
+            tellDiscovery(status)
         case .bootstrapDue:
             resolveBootstrap()
         case .check(let number, let check):
@@ -411,6 +419,42 @@ public actor DHTNode {
                 guard node.isRunning else { return }
                 then(node, result)
             }
+        }
+    }
+
+    // MARK: Discovery
+
+    private func startDiscovery() async {
+        guard configuration.discovery, state == .running, let port = UInt16(exactly: boundPort) else { return }
+        let families = [Endpoint.Family.ipv4]
+        let started = LocalDiscovery(
+            core: DiscoveryCore(
+                id: core.id,
+                network: configuration.network,
+                ports: Dictionary(uniqueKeysWithValues: families.map { ($0, port) }),
+                isAnnounced: !configuration.isClient
+            ),
+            families: families,
+            eventLoop: eventLoop,
+            time: time,
+            logger: logger
+        ) { [weak self] endpoint in
+            self?.assumeIsolated { node in
+                guard node.isRunning else { return }
+                node.turn { core, now in core.ping([endpoint], now: now) }
+            }
+        }
+        discovery = started
+        await started.begin()
+    }
+
+    private func tellDiscovery(_ status: NodeStatus) {
+        guard let discovery else { return }
+        switch status {
+        case .connected: discovery.assumeIsolated { $0.rest() }
+        case .connecting: break
+        // Ends by itself: opening sockets either succeeds or fails.
+        case .disconnected: Task { await discovery.begin() }
         }
     }
 
