@@ -78,15 +78,20 @@ extension NodeCore {
         send(.ping, to: node, now: now) { writer.ping($0, to: &$1) }
     }
 
-    /// Pings addresses of which only the address is known.
+    /// Takes the addresses to start from, which were asked for with ``NodeEvent/bootstrapDue``.
     package func bootstrap(with endpoints: [Endpoint], now: Instant) {
+        isResolving = false
+        ping(endpoints, now: now)
+    }
+
+    /// Pings addresses of which only the address is known.
+    package func ping(_ endpoints: [Endpoint], now: Instant) {
         for endpoint in endpoints.prefix(64) where !endpoint.isMartian && families.includes(endpoint.family) {
             let sent = send(.bootstrap, node: nil, receiver: endpoint, values: .none, now: now) {
                 writer.ping($0, to: &$1)
             }
             if sent != nil { states[endpoint.family].bootstrapPings += 1 }
         }
-        isResolving = false
         statusMayHaveChanged = true
         settle(now)
     }
