@@ -55,7 +55,7 @@ extension NodeCore {
             delay: delay,
             deadline: now + delay
         )
-        // Only searches have others to turn to; parts take their time.
+        // Only searches are in a hurry and have others to turn to; parts take their time.
         let isHurried = purpose.search != nil && values.isInline
         timers.insert(.request(transaction), at: now + (isHurried ? min(responseTimes.patience, delay) : delay))
         counters.requested += 1
@@ -103,6 +103,8 @@ extension NodeCore {
         guard request.deadline <= now else {
             guard !request.isSlow, request.attempt == 1 else { return }
             requests[transaction]?.isSlow = true
+            // More likely it was lost than that the node has become slow.
+            sendAgain(request)
             timers.insert(.request(transaction), at: request.deadline)
             return requestIsSlow(request)
         }
@@ -116,12 +118,16 @@ extension NodeCore {
         request.attempt += 1
         request.delay = request.delay * 2 + randomness.duration(in: .zero...Timing.retryJitter)
         request.deadline = now + request.delay
-        for datagram in request.datagrams {
-            outbox.send(to: request.receiver) { $0.write(encoded: datagram) }
-        }
+        sendAgain(request)
         requests[transaction] = request
         timers.insert(.request(transaction), at: request.deadline)
         if !wasSlow { requestIsSlow(request) }
+    }
+
+    private func sendAgain(_ request: Request) {
+        for datagram in request.datagrams {
+            outbox.send(to: request.receiver) { $0.write(encoded: datagram) }
+        }
     }
 
     /// Nobody answered: the node is taken for gone.

@@ -176,7 +176,7 @@ extension NodeCore {
         let ready = isSynced ? synced[...] : synced.count >= 2 ? synced.dropLast() : []
         if isSynced {
             search.isLookup = false
-            endGets(of: search, front: front, reach: reach)
+            endGets(of: search, front: front, reach: reach, now: now)
         }
         announce(search, on: ready, isSynced: isSynced, now: now)
         listen(search, on: ready, now: now)
@@ -201,13 +201,25 @@ extension NodeCore {
     /// Ends the gets that all nodes have answered who may know: the closest, and more if these have nothing.
     ///
     /// Where many nodes come, or a network has just grown together, values are found a little farther away.
-    private func endGets(of search: Search, front: ArraySlice<Int>, reach: [Int]) {
+    private func endGets(of search: Search, front: ArraySlice<Int>, reach: [Int], now: Instant) {
         for index in search.gets.indices where search.gets[index].parts.open.includes(search.family) {
             let get = search.gets[index]
             let asked = get.hasFound ? front : reach[...]
             guard asked.allSatisfy({ search.nodes[$0].answered.contains(get.operation) }) else { continue }
+            if !get.hasFound, let hope = hope(of: search, before: reach.last ?? 0, now: now) {
+                wake(search, at: hope)
+                continue
+            }
             search.gets[index].parts.end(search.family, succeeded: true)
         }
+    }
+
+    /// Until when it is worth waiting for nodes whose answers are late.
+    private func hope(of search: Search, before end: Int, now: Instant) -> Instant? {
+        let late = search.nodes.prefix(end).filter { node in
+            node.isCandidate && node.pending != nil && !nodes[node.index].isExpired
+        }
+        return late.map { $0.lastAsked + responseTimes.patience * 3 }.filter { $0 > now }.max()
     }
 
     /// Ends the operations that are over in all families that matter.
@@ -253,6 +265,7 @@ extension NodeCore {
                 continue
             }
             search.nodes[position].pending = sent
+            search.nodes[position].lastAsked = now
             waiting += 1
         }
     }
@@ -279,6 +292,7 @@ extension NodeCore {
         {
             search.lastWatch = now
             search.nodes[position].pending = find(search, search.nodes[position], now: now)
+            search.nodes[position].lastAsked = now
         }
         wake(search, at: search.lastWatch + Timing.watch)
     }

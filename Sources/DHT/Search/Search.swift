@@ -165,6 +165,8 @@ struct SearchNode {
     var isCandidate = false
     /// The find or get that waits for its answer.
     var pending: UInt32?
+    /// When it was last asked.
+    var lastAsked = Instant.longAgo
     var isProbing = false
     /// The announces that the probe under way is for.
     var probed: [UInt64] = []
