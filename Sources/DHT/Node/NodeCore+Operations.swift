@@ -74,7 +74,8 @@ extension NodeCore {
                 isPermanent: permanent,
                 needsProbe: permanent || !(isIDDrawn || value.isSigned),
                 deadline: now + limits.operation,
-                waiting: [operation]
+                waiting: [operation],
+                lifetime: types.lifetime(of: value)
             )
         )
         mark(search)
@@ -171,7 +172,7 @@ extension NodeCore {
     }
 
     private func keepOwn(_ value: Value, at key: InfoHash, permanent: Bool, now: Instant) {
-        let expires = permanent ? Instant.distantFuture : now + value.visibleValueType.lifetime
+        let expires = permanent ? Instant.distantFuture : now + types.lifetime(of: value)
         let isNew = storage.value(value.id, at: key)?.value.hasSameContent(as: value) != true
         guard storage.hasRoom(at: key) else { return }
         let removed = storage.store(value, at: key, expires: expires, group: nil)

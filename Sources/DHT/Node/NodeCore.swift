@@ -14,19 +14,22 @@ package final class NodeCore {
         /// At most four characters.
         package var agent: String
         package var limits: NodeLimits
+        package var types: ValueTypes
 
         package init(
             id: InfoHash,
             network: UInt32 = 0,
             isClient: Bool = false,
             agent: String = "ap1",
-            limits: NodeLimits = NodeLimits()
+            limits: NodeLimits = NodeLimits(),
+            types: ValueTypes = .standard
         ) {
             self.id = id
             self.network = network
             self.isClient = isClient
             self.agent = agent
             self.limits = limits
+            self.types = types
         }
     }
 
@@ -34,7 +37,7 @@ package final class NodeCore {
     enum Wake: Sendable {
         case request(UInt32)
         case search(InfoHash)
-        case storage, confirm, sweep, rotation, bootstrap
+        case storage, confirm, sweep, rotation, bootstrap, parts
     }
 
     struct Socket {
@@ -54,6 +57,7 @@ package final class NodeCore {
     let writer: PacketWriter
     let wireLimits = WireLimits.standard
     var limits: NodeLimits { configuration.limits }
+    var types: ValueTypes { configuration.types }
 
     var randomness: Randomness
     /// Unix milliseconds at the origin of the monotonic clock.
@@ -90,6 +94,8 @@ package final class NodeCore {
     var bootstrapPings = 0
     var confirmAt = Instant.distantFuture
     var storageWake = Instant.distantFuture
+    var parts: PartQueue
+    var isPartTimerSet = false
 
     package var outbox = Outbox()
     package internal(set) var counters = Counters()
@@ -131,6 +137,7 @@ package final class NodeCore {
             total: limits.answeredBytes,
             addressLimit: limits.ratedAddresses
         )
+        parts = PartQueue(limits: limits.pacing)
         votes = AddressVotes(limit: limits.addressVotes)
     }
 
@@ -183,6 +190,7 @@ package final class NodeCore {
                 tokens.rotate(using: &randomness)
                 timers.insert(.rotation, at: now + randomness.duration(in: Timing.secretRotation))
             case .bootstrap: bootstrapDue(now: now)
+            case .parts: isPartTimerSet = false
             }
         }
         settle(now)
@@ -312,6 +320,7 @@ package final class NodeCore {
             step(search, now: now)
             updateStatus(now)
         }
+        if !parts.isEmpty { sendWaitingParts(now: now) }
         if let next = storage.nextExpiration, next < storageWake {
             storageWake = next
             timers.insert(.storage, at: next)

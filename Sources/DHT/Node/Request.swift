@@ -27,11 +27,16 @@ struct Request: Sendable {
     let node: NodeIndex?
     let receiver: Endpoint
     let purpose: Purpose
-    /// The message and its parts, sent again as they are.
-    let datagrams: [[UInt8]]
+    /// Sent again as it is.
+    let message: [UInt8]
+    /// What follows the message in parts.
+    let values: OutgoingValues
     var attempt = 1
     var delay: Duration
     var deadline: Instant
+
+    /// Its place in the queue of parts.
+    var parts: PartQueue.Key { PartQueue.Key(receiver: receiver, transaction: transaction) }
 
     /// The search it belongs to.
     var search: InfoHash? {

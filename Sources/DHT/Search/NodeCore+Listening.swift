@@ -119,7 +119,8 @@ extension NodeCore {
     ) {
         let query = search.listens[index].query
         let news = values.filter { value in
-            query.matches(value) && search.listens[index].cache.add(value, from: holder, now: now)
+            query.matches(value)
+                && search.listens[index].cache.add(value, lifetime: types.lifetime(of: value), from: holder, now: now)
         }
         guard !news.isEmpty else { return }
         for operation in search.listens[index].operations { events.append(.values(operation, news)) }
