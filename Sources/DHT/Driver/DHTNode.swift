@@ -21,6 +21,8 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
+        public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
         /// Types of values besides the standard ones, or in their place.
@@ -93,6 +95,7 @@ public actor DHTNode {
         }
         var limits = NodeLimits()
         limits.storedBytes = configuration.storedBytes
+        if !configuration.limitsRequests { limits.liftRates() }
         core = NodeCore(
             configuration: NodeCore.Configuration(
                 id: id,

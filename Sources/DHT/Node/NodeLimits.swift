@@ -40,6 +40,14 @@ package struct NodeLimits: Sendable {
     package var pacing = PacingLimits()
 
     package init() {}
+
+    /// Serves as much as comes.
+    package mutating func liftRates() {
+        requestsPerAddress = .max
+        requests = .max
+        answeredBytesPerAddress = .max
+        answeredBytes = .max
+    }
 }
 
 /// The times and numbers of the protocol.
