@@ -13,6 +13,8 @@ package final class NodeCore {
         package var isClient: Bool
         /// At most four characters.
         package var agent: String
+        /// Those that there is a socket of.
+        package var families: Endpoint.Families
         package var limits: NodeLimits
         package var types: ValueTypes
 
@@ -21,6 +23,7 @@ package final class NodeCore {
             network: UInt32 = 0,
             isClient: Bool = false,
             agent: String = "ap1",
+            families: Endpoint.Families = .ipv4,
             limits: NodeLimits = NodeLimits(),
             types: ValueTypes = .standard
         ) {
@@ -28,6 +31,7 @@ package final class NodeCore {
             self.network = network
             self.isClient = isClient
             self.agent = agent
+            self.families = families
             self.limits = limits
             self.types = types
         }
@@ -36,12 +40,12 @@ package final class NodeCore {
     /// What is to be done at a time.
     enum Wake: Sendable {
         case request(UInt32)
-        case search(InfoHash)
+        case search(SearchID)
         case storage, confirm, sweep, rotation, bootstrap, parts
     }
 
     struct Socket {
-        let search: InfoHash
+        let search: SearchID
         let node: NodeIndex
         let listen: UInt64
     }
@@ -63,12 +67,15 @@ package final class NodeCore {
     /// Unix milliseconds at the origin of the monotonic clock.
     var wallOrigin: Int64 = 0
 
+    /// Those that there is a socket of.
+    private(set) var families: Endpoint.Families
+    /// Those in which a node answered lately.
+    private(set) var connected: Endpoint.Families = []
+    var states: PerFamily<FamilyState>
     var nodes: NodeTable
-    var table: RoutingTable
     var requests: [UInt32: Request] = [:]
-    var searches: [InfoHash: Search] = [:]
-    var searchOrder: [InfoHash] = []
-    var dirtySearches: [InfoHash] = []
+    var searches: [SearchID: Search] = [:]
+    var dirtySearches: [SearchID] = []
     var sockets: [UInt32: Socket] = [:]
     var operations: [OperationID: InfoHash] = [:]
     var storage: Storage
@@ -78,7 +85,6 @@ package final class NodeCore {
     var rates: RateTable
     var answerRates: RateTable
     var blacklist: Set<Endpoint> = []
-    var votes: AddressVotes
     var timers = DeadlineQueue<Wake>()
     var events: [NodeEvent] = []
     var nextNumber: UInt64 = 1
@@ -88,10 +94,8 @@ package final class NodeCore {
     var isStarted = false
     /// The addresses to start from are being looked up.
     var isResolving = false
-    var hasLookedUpItself = false
     var bootstrapBackoff = Backoff(initial: Timing.bootstrapInitial, cap: Timing.bootstrapCap)
     var isBootstrapScheduled = false
-    var bootstrapPings = 0
     var confirmAt = Instant.distantFuture
     var storageWake = Instant.distantFuture
     var parts: PartQueue
@@ -122,7 +126,8 @@ package final class NodeCore {
             agent: configuration.agent
         )
         nodes = NodeTable(limit: limits.nodes)
-        table = RoutingTable(own: configuration.id)
+        families = configuration.families
+        states = PerFamily { _ in FamilyState(own: configuration.id, voteLimit: limits.addressVotes) }
         var storageLimits = Storage.Limits()
         storageLimits.bytes = limits.storedBytes
         storage = Storage(limits: storageLimits)
@@ -138,15 +143,17 @@ package final class NodeCore {
             addressLimit: limits.ratedAddresses
         )
         parts = PartQueue(limits: limits.pacing)
-        votes = AddressVotes(limit: limits.addressVotes)
     }
 
     // MARK: Inputs
 
     /// Begins to keep the node alive; tells it the time of day at this moment.
-    package func start(now: Instant, wallTime: WallTime) {
+    ///
+    /// The families are those that there is a socket of, if not those of the configuration.
+    package func start(now: Instant, wallTime: WallTime, families: Endpoint.Families? = nil) {
         setWallTime(wallTime, now: now)
         guard !isStarted else { return }
+        if let families { self.families = families }
         isStarted = true
         confirmAt = now + randomness.duration(in: Timing.confirmFirst)
         timers.insert(.confirm, at: confirmAt)
@@ -182,7 +189,7 @@ package final class NodeCore {
         while let wake = timers.popDue(at: now) {
             switch wake {
             case .request(let transaction): requestDue(transaction, now: now)
-            case .search(let key): searchDue(key, now: now)
+            case .search(let id): searchDue(id, now: now)
             case .storage: expireStorage(now: now)
             case .confirm: confirmDue(now: now)
             case .sweep: sweepDue(now: now)
@@ -314,8 +321,8 @@ package final class NodeCore {
     /// Brings everything to rest after an input.
     func settle(_ now: Instant) {
         updateStatus(now)
-        while let key = dirtySearches.popLast() {
-            guard let search = searches[key], search.isDirty else { continue }
+        while let id = dirtySearches.popLast() {
+            guard let search = searches[id], search.isDirty else { continue }
             search.isDirty = false
             step(search, now: now)
             updateStatus(now)
@@ -330,36 +337,47 @@ package final class NodeCore {
     private func updateStatus(_ now: Instant) {
         guard statusMayHaveChanged else { return }
         statusMayHaveChanged = false
-        let new = currentStatus(now)
-        guard new != status else { return }
-        let old = status
-        status = new
-        events.append(.statusChanged(new))
+        for family in families.members {
+            let new = currentStatus(of: family, now)
+            if new != states[family].status { setStatus(new, of: family, now: now) }
+        }
+        let overall = families.members.map { states[$0].status }.max() ?? .disconnected
+        guard overall != status else { return }
+        status = overall
+        events.append(.statusChanged(overall))
+    }
+
+    private func setStatus(_ new: NodeStatus, of family: Endpoint.Family, now: Instant) {
+        let old = states[family].status
+        states[family].status = new
+        connected.remove(Endpoint.Families(family))
         switch new {
         case .connected:
+            connected.insert(Endpoint.Families(family))
             bootstrapBackoff.reset()
-            if !hasLookedUpItself { lookUpItself(now: now) }
+            if !states[family].hasLookedUpItself { lookUpItself(in: family, now: now) }
         case .disconnected:
-            hasLookedUpItself = false
+            states[family].hasLookedUpItself = false
             scheduleBootstrap(at: old == .connected ? now : bootstrapTime(now))
         case .connecting:
             // Operations wait now, so it is to be found out soon who is there.
-            pingKnownNodes(now: now)
+            pingKnownNodes(of: family, now: now)
             scheduleConfirm(at: now + Timing.connectingCheck)
         }
-        if new != .connecting { markAllSearches() }
+        // An operation may wait for this family alone.
+        if new != .connecting || old == .connected { markAllSearches() }
     }
 
-    private func currentStatus(_ now: Instant) -> NodeStatus {
+    private func currentStatus(of family: Endpoint.Family, _ now: Instant) -> NodeStatus {
         var hasDubious = false
-        for bucket in table.buckets {
+        for bucket in states[family].table.buckets {
             for index in bucket.nodes {
                 let node = nodes[index]
                 if node.isGood(at: now) { return .connected }
                 if !node.isExpired { hasDubious = true }
             }
         }
-        return hasDubious || bootstrapPings > 0 || isResolving ? .connecting : .disconnected
+        return hasDubious || states[family].bootstrapPings > 0 || isResolving ? .connecting : .disconnected
     }
 
     func takeNumber() -> UInt64 {
@@ -374,31 +392,8 @@ extension NodeCore {
         (wallOrigin &+ now.nanoseconds / 1_000_000) / 1000
     }
 
-    /// What a program that runs the node may want to show.
-    package func statistics(now: Instant) -> NodeStatistics {
-        var result = NodeStatistics()
-        for node in nodes.all {
-            result.known += 1
-            if node.isGood(at: now) { result.good += 1 } else if !node.isExpired { result.dubious += 1 }
-        }
-        result.searches = searches.count
-        result.storedValues = storage.valueCount
-        result.storedBytes = storage.bytes
-        result.networkSizeEstimate = table.networkSizeEstimate
-        return result
+    /// Where most peers see us, with port 0.
+    package func publicAddress(of family: Endpoint.Family) -> Endpoint? {
+        states[family].votes.winner
     }
-
-    /// Where most peers see us, without a port.
-    package var publicAddress: String? { votes.winner?.addressText }
-}
-
-/// Numbers about a running node.
-public struct NodeStatistics: Sendable, Equatable {
-    public var known = 0
-    public var good = 0
-    public var dubious = 0
-    public var searches = 0
-    public var storedValues = 0
-    public var storedBytes = 0
-    public var networkSizeEstimate = 0
 }

@@ -77,6 +77,7 @@ enum Timing {
 
     static let searchNodes = 14
     static let target = 8
+    static let wantsBothOneIn = 38
     static let listenNodes = 4
     static let parallelGets = 4
     static let toleratedBadNodes = 25

@@ -119,15 +119,19 @@ extension NodeState.Contact {
 }
 
 extension NodeCore {
-    /// The good nodes of the routing table, those near us first.
+    /// The good nodes of the routing tables, those near us first.
     package func state(now: Instant) -> NodeState {
-        let contacts = table.closest(to: id, count: NodeState.capacity, nodes: nodes, now: now)
+        let members = families.members
+        let contacts = members.flatMap { family in
+            let capacity = NodeState.capacity / members.count
+            return states[family].table.closest(to: id, count: capacity, nodes: nodes, now: now)
+        }
         return NodeState(id: id, contacts: contacts.map { .init(id: $0.id, endpoint: $0.endpoint) })
     }
 
     /// Asks the nodes of an earlier run whether they are still there.
     package func restore(_ state: NodeState, now: Instant) {
-        for contact in state.contacts.prefix(NodeState.capacity) where contact.endpoint.family == .ipv4 {
+        for contact in state.contacts.prefix(NodeState.capacity) {
             let known = Contact(id: contact.id, endpoint: contact.endpoint)
             guard let index = noteContact(known, evidence: .hearsay, now: now) else { continue }
             if nodes[index].pendingRequests == 0 { ping(index, now: now) }

@@ -1,4 +1,3 @@
-import Keys
 import Runtime
 
 /// A request that waits for its answer.
@@ -12,13 +11,13 @@ struct Request: Sendable {
         case bootstrap
         /// A find to keep the routing table fresh.
         case maintenance
-        case find(search: InfoHash)
+        case find(search: SearchID)
         /// Serves all gets of the search that ask the same and began until now.
-        case get(search: InfoHash, query: Query, latest: OperationID)
-        case probe(search: InfoHash)
-        case put(search: InfoHash, announce: UInt64)
-        case refresh(search: InfoHash, announce: UInt64)
-        case listen(search: InfoHash, listen: UInt64, socket: UInt32)
+        case get(search: SearchID, query: Query, latest: OperationID)
+        case probe(search: SearchID)
+        case put(search: SearchID, announce: UInt64)
+        case refresh(search: SearchID, announce: UInt64)
+        case listen(search: SearchID, listen: UInt64, socket: UInt32)
         case update
     }
 
@@ -39,7 +38,7 @@ struct Request: Sendable {
     var parts: PartQueue.Key { PartQueue.Key(receiver: receiver, transaction: transaction) }
 
     /// The search it belongs to.
-    var search: InfoHash? {
+    var search: SearchID? {
         switch purpose {
         case .ping, .bootstrap, .maintenance, .update: nil
         case .find(let search), .get(let search, _, _), .probe(let search), .put(let search, _),
