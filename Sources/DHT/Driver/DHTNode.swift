@@ -27,6 +27,8 @@ public actor DHTNode {
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Types of values besides the standard ones, or in their place.
+        public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
         /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
         ///
@@ -40,7 +42,7 @@ public actor DHTNode {
     nonisolated private let configuration: Configuration
     nonisolated let vault: ValueVault
     nonisolated let logger: Logger
-    nonisolated private let time: any TimeSource
+    nonisolated let time: any TimeSource
     nonisolated let pool = NIOThreadPool.singleton
 
     private enum State {
@@ -102,7 +104,8 @@ public actor DHTNode {
                 id: id,
                 network: configuration.network,
                 isClient: configuration.isClient,
-                limits: limits
+                limits: limits,
+                types: ValueTypes(adding: configuration.valueTypes)
             ),
             randomness: randomness
         )
@@ -227,8 +230,12 @@ public actor DHTNode {
         return stream
     }
 
-    /// The address, without a port, at which most peers see us.
-    public var publicAddress: String? { core.publicAddress }
+    /// The address, without a port, at which most peers see us; that of IPv4 if there are two.
+    public var publicAddress: String? { publicAddress(of: .ipv4) ?? publicAddress(of: .ipv6) }
+
+    public func publicAddress(of family: Endpoint.Family) -> String? {
+        core.publicAddress(of: family)?.addressText
+    }
 
     /// What is worth keeping for the next run.
     public var savedState: NodeState { core.state(now: time.now) }
