@@ -21,7 +21,7 @@ actor DHTShell {
         self.say = say
     }
 
-    /// Does a command; returns when it is done. Listeners go on behind.
+    /// Does a command to its end; listeners go on behind.
     func perform(_ command: ShellCommand) async {
         do {
             try await run(command)
