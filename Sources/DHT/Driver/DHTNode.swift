@@ -40,7 +40,7 @@ public actor DHTNode {
     nonisolated private let configuration: Configuration
     nonisolated let vault: ValueVault
     nonisolated let logger: Logger
-    nonisolated private let time: any TimeSource
+    nonisolated let time: any TimeSource
     nonisolated let pool = NIOThreadPool.singleton
 
     private enum State {
@@ -227,8 +227,12 @@ public actor DHTNode {
         return stream
     }
 
-    /// The address, without a port, at which most peers see us.
-    public var publicAddress: String? { core.publicAddress }
+    /// The address, without a port, at which most peers see us; that of IPv4 if there are two.
+    public var publicAddress: String? { publicAddress(of: .ipv4) ?? publicAddress(of: .ipv6) }
+
+    public func publicAddress(of family: Endpoint.Family) -> String? {
+        core.publicAddress(of: family)?.addressText
+    }
 
     /// What is worth keeping for the next run.
     public var savedState: NodeState { core.state(now: time.now) }
