@@ -118,8 +118,7 @@ struct DHTCommandTests {
 
     @Test func `a listener shows what is there and what comes`() async throws {
         let network = try await PrivateNetwork()
-        let key = InfoHash(hashing: "room")
-        try await network.node.put(Value(data: Array("before".utf8), userType: "text/plain"), at: key)
+        _ = try await network.dht(["put", "room", "before"]).orThrow()
         let events = Mailbox<String>()
         let listener = try ChildProcess(
             [Peers.apus ?? "", "dht", "listen", "room", "--json"] + network.options,
@@ -127,7 +126,7 @@ struct DHTCommandTests {
         )
         let first = await events.first(within: .seconds(30))
         #expect(first?.contains("before") == true)
-        try await network.node.put(Value(data: Array("after".utf8), userType: "text/plain"), at: key)
+        _ = try await network.dht(["put", "room", "after"]).orThrow()
         try await eventually(within: .seconds(30), "the second value is heard") {
             events.all.contains { $0.contains("after") } ? () : nil
         }

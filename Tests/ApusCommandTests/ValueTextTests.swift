@@ -36,7 +36,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (1540, "1.5 KB"), (123_456, "123 KB"), (64_000_000, "64.0 MB"),
+        (0, "0 B"), (999, "999 B"), (1024, "1 KiB"), (1540, "1.5 KiB"), (123_456, "121 KiB"), (64 << 20, "64 MiB"),
+        (1 << 40, "1024 GiB"),
     ])
     func `sizes are short`(count: Int, text: String) {
         #expect(Phrase.bytes(count) == text)

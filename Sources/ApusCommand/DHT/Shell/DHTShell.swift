@@ -13,6 +13,7 @@ actor DHTShell {
     let session: DHTSession
     /// Prints a line, or several.
     let say: @Sendable (String) -> Void
+    let paint = Paint.standard
     private var listening: [Int: Listening] = [:]
     private var lastToken = 0
 
