@@ -79,7 +79,10 @@ let package = Package(
         layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         .executableTarget(
             name: "ApusCommand",
-            dependencies: ["Apus", "ControlAPI", "DHT", "JSON", "Keys", argumentParser, logging, nioPosix],
+            dependencies: [
+                "Apus", "ControlAPI", "DHT", "Identity", "JSON", "Keys", "Runtime", argumentParser, logging, nioCore,
+                nioPosix,
+            ],
             swiftSettings: shipped
         ),
 

@@ -107,7 +107,11 @@ import Testing
 
         mutating func command() {
             let core = harness.core
-            switch below(8) {
+            switch below(9) {
+            case 8:
+                let query = Query(fields: below(2) == 0 ? [.id] : [], filters: below(2) == 0 ? [.sequence(1)] : [])
+                operations.append(core.query(key(), query, now: harness.now))
+                waiting.formUnion(operations.suffix(1))
             case 0:
                 operations.append(core.get(key(), now: harness.now))
                 waiting.formUnion(operations.suffix(1))

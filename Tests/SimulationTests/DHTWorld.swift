@@ -201,7 +201,7 @@ final class DHTWorld {
             inhabitant.core.bootstrap(with: chosen.map { inhabitants[$0].endpoint }, now: now)
         case .check(let number, let check):
             inhabitant.core.finishCheck(number, isPassed: check.isPassed, now: now)
-        case .expired, .statusChanged, .publicAddressChanged:
+        case .expired, .rows, .statusChanged, .publicAddressChanged:
             break
         }
     }

@@ -21,6 +21,8 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
+        public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
         public var randomness = Randomness.secure
@@ -55,6 +57,7 @@ public actor DHTNode {
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
+    var queries: [OperationID: QueryWaiter] = [:]
     var puts: [OperationID: CheckedContinuation<Bool, Never>] = [:]
     var listeners: [OperationID: ListenerSink] = [:]
     private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
@@ -88,6 +91,7 @@ public actor DHTNode {
         }
         var limits = NodeLimits()
         limits.storedBytes = configuration.storedBytes
+        if !configuration.limitsRequests { limits.liftRates() }
         core = NodeCore(
             configuration: NodeCore.Configuration(
                 id: id,
@@ -132,6 +136,8 @@ public actor DHTNode {
         try? await open?.close()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
+        for query in queries.values { query.continuation.resume(returning: query.rows) }
+        queries.removeAll()
         for put in puts.values { put.resume(returning: false) }
         puts.removeAll()
         for listener in listeners.values { listener.continuation.finish() }
@@ -349,11 +355,15 @@ public actor DHTNode {
         switch event {
         case .values(let operation, let values):
             enqueue(values.map { .value($0) }, for: operation)
+        case .rows(let operation, let rows):
+            queries[operation]?.rows += rows
         case .expired(let operation, let ids):
             enqueue(ids.map { .expired($0) }, for: operation)
         case .finished(let operation, let succeeded):
             if let put = puts.removeValue(forKey: operation) {
                 put.resume(returning: succeeded)
+            } else if let query = queries.removeValue(forKey: operation) {
+                query.continuation.resume(returning: query.rows)
             } else {
                 enqueue([.finished(succeeded)], for: operation)
             }

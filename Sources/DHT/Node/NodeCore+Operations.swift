@@ -10,11 +10,30 @@ extension NodeCore {
         let operation = begin(at: key)
         let query = Query(filters: filters)
         guard !key.isZero, let search = search(for: key, now: now) else { return fail(operation) }
-        var get = Get(operation: operation, query: query, deadline: now + limits.operation)
+        var get = Get(operation: operation, query: query.onWire, asked: query, deadline: now + limits.operation)
         let own = storage.values(at: key).map(\.value).filter { query.matches($0) }
         for value in own { get.seen.insert(ValueMark(value)) }
         if !own.isEmpty { events.append(.values(operation, own)) }
         search.gets.append(get)
+        mark(search)
+        settle(now)
+        return operation
+    }
+
+    /// Looks for some fields of values: of those stored here at once, then of those of the network.
+    ///
+    /// A query for whole values gets all fields. Answers ``NodeEvent/rows(_:_:)`` as they come, and
+    /// ``NodeEvent/finished(_:succeeded:)`` once.
+    package func query(_ key: InfoHash, _ query: Query, now: Instant) -> OperationID {
+        let operation = begin(at: key)
+        guard !key.isZero, let search = search(for: key, now: now) else { return fail(operation) }
+        let fields = query.fields.isEmpty ? ValueField.allCases : query.fields
+        let asked = Query(fields: fields, filters: query.filters)
+        var get = Get(operation: operation, query: asked.onWire, asked: asked, deadline: now + limits.operation)
+        get.rows = FoundRows(fields: fields, limit: limits.foundRows)
+        search.gets.append(get)
+        let own = storage.values(at: key).map { FieldRow($0.value, fields: ValueField.allCases) }
+        deliver(rows: own, to: search, where: { $0.operation == operation })
         mark(search)
         settle(now)
         return operation

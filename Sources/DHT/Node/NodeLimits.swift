@@ -27,6 +27,8 @@ package struct NodeLimits: Sendable {
     package var storedBytes = 64 << 20
     /// Values that one listener remembers in order to report each only once.
     package var heardValues = 4096
+    /// Rows of fields that one query finds.
+    package var foundRows = 16_384
     /// Different contents of one id that a listener remembers.
     package var heardVariants = 8
     package var addressVotes = 32
@@ -36,6 +38,14 @@ package struct NodeLimits: Sendable {
     package var updateBytes = 56 << 10
 
     package init() {}
+
+    /// Serves as much as comes.
+    package mutating func liftRates() {
+        requestsPerAddress = .max
+        requests = .max
+        answeredBytesPerAddress = .max
+        answeredBytes = .max
+    }
 }
 
 /// The times and numbers of the protocol.

@@ -35,7 +35,7 @@ extension NodeCore {
         let key = search.key
         let purpose = Request.Purpose.listen(search: key, listen: listen.id, socket: socket)
         let sent = send(purpose, to: node.index, now: now) {
-            writer.listen($0, key: key, socket: socket, query: listen.query, token: node.token, to: &$1)
+            writer.listen($0, key: key, socket: socket, query: listen.query.onWire, token: node.token, to: &$1)
         }
         if sent == nil, let index = search.nodes[position].listening.firstIndex(where: { $0.socket == socket }) {
             search.nodes[position].listening[index].isPending = false

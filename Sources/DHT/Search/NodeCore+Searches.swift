@@ -322,9 +322,14 @@ extension NodeCore {
                 search.nodes[position].answered.append(get.operation)
             }
             deliver(values, to: search)
+            // A node that cannot select answers with whole values.
+            let rows =
+                packet.fields.map { readRows(bytes.extracting($0)) }
+                ?? values.map { FieldRow($0, fields: ValueField.allCases) }
+            deliver(rows: rows, to: search) { $0.operation < latest && $0.query == query }
         case .probe:
             search.nodes[position].isProbing = false
-            let rows = packet.fields.flatMap { try? FieldRows.decode(bytes.extracting($0), limits: wireLimits) } ?? []
+            let rows = packet.fields.map { readRows(bytes.extracting($0)) } ?? []
             probeAnswered(search, position, rows: rows, values: values, now: now)
         default:
             break
@@ -332,12 +337,26 @@ extension NodeCore {
         learnNodes(packet, bytes, from: sender, for: search, now: now)
     }
 
+    private func readRows(_ bytes: RawSpan) -> [FieldRow] {
+        (try? FieldRows.decode(bytes, limits: wireLimits)) ?? []
+    }
+
+    /// Hands rows to the queries that they answer.
+    func deliver(rows: [FieldRow], to search: Search, where isAnswered: (Get) -> Bool) {
+        guard !rows.isEmpty else { return }
+        for position in search.gets.indices where isAnswered(search.gets[position]) {
+            let filters = search.gets[position].asked.filters
+            let news = rows.compactMap { search.gets[position].rows?.admit($0, filters) }
+            if !news.isEmpty { events.append(.rows(search.gets[position].operation, news)) }
+        }
+    }
+
     /// Hands values to every get that asks for them.
     private func deliver(_ values: [Value], to search: Search) {
         guard !values.isEmpty else { return }
-        for position in search.gets.indices {
+        for position in search.gets.indices where search.gets[position].rows == nil {
             let news = values.filter { value in
-                search.gets[position].query.matches(value)
+                search.gets[position].asked.matches(value)
                     && search.gets[position].seen.insert(ValueMark(value)).inserted
             }
             if !news.isEmpty { events.append(.values(search.gets[position].operation, news)) }

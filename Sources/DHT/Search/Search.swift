@@ -35,9 +35,14 @@ final class Search {
 /// A get that is under way.
 struct Get {
     let operation: OperationID
+    /// What other nodes are asked.
     let query: Query
+    /// What the user wants to have.
+    let asked: Query
     let deadline: Instant
     var seen: Set<ValueMark> = []
+    /// Only when it is fields that are looked for.
+    var rows: FoundRows?
 }
 
 /// A value that is being put, or kept in the network.
