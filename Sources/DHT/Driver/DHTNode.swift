@@ -21,12 +21,16 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Whether to look for nodes on the local network, and to be found there.
+        public var discovery = false
         /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
         public var randomness = Randomness.secure
-        /// What ``DHTNode/savedState`` gave in an earlier run: its nodes are asked too when the node starts.
+        /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
+        ///
+        /// When the node starts, its nodes are asked too, and those of its values that still live are stored again.
         public var savedState: NodeState?
 
         public init() {}
@@ -52,8 +56,9 @@ public actor DHTNode {
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant.distantFuture
     private var bootstrapHosts: [HostAddress]
-    private var socketAddresses: [Endpoint: SocketAddress] = [:]
+    private let batch = DatagramBatch()
     private var lastReopening = Instant.longAgo
+    private var discovery: LocalDiscovery?
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
@@ -120,8 +125,12 @@ public actor DHTNode {
         now = time.now
         if let chain = configuration.identity?.chain { certificates.insert(chain) }
         core.start(now: now, wallTime: time.wallTime)
-        if let saved = configuration.savedState { core.restore(saved, now: now) }
+        if let saved = configuration.savedState {
+            core.restore(saved, now: now)
+            core.restore(saved.values, now: now)
+        }
         endTurn()
+        await startDiscovery()
     }
 
     /// Closes the socket and ends all that waits.
@@ -134,6 +143,7 @@ public actor DHTNode {
         channel = nil
         socket = nil
         try? await open?.close()
+        await discovery?.shutdown()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
         for query in queries.values { query.continuation.resume(returning: query.rows) }
@@ -149,9 +159,8 @@ public actor DHTNode {
     private func openSocket(port: Int) async throws {
         let opened = try DatagramSocket(bindingTo: configuration.bindAddress, port: port)
         let bound = try await DatagramBootstrap(group: eventLoop)
-            // Rows of fields make datagrams of many kilobytes; more than 64 KiB in all cost a mapping for each read.
-            .channelOption(.datagramVectorReadMessageCount, value: 4)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 * 16_384))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
             .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
             .channelOption(.socketOption(.so_sndbuf), value: 4 << 20)
             // What does not fit into the system's buffers waits here.
@@ -194,6 +203,8 @@ public actor DHTNode {
         beginTurn()
         core.connectivityChanged(now: now)
         endTurn()
+        // Ends by itself: opening sockets either succeeds or fails.
+        if let discovery { Task { await discovery.begin(isAnew: true) } }
     }
 
     // MARK: What is known
@@ -222,6 +233,15 @@ public actor DHTNode {
     /// What is worth keeping for the next run.
     public var savedState: NodeState { core.state(now: time.now) }
 
+    /// What to keep for a later run of the node: its id, nodes that are good, and the values that it stores.
+    ///
+    /// Permanent values are among them, but will be ordinary ones: whoever put them has to do so again.
+    public func export() -> NodeState {
+        var state = core.state(now: time.now)
+        state.values = core.storedValues(now: time.now)
+        return state
+    }
+
     public var statistics: NodeStatistics { core.statistics(now: time.now) }
 
     // MARK: Turns of the core
@@ -237,6 +257,20 @@ public actor DHTNode {
         guard state == .running else { return }
         beginTurn()
         core.receive(buffer.readableBytesSpan, from: sender, now: now)
+    }
+
+    /// Reads what came behind the datagram that the channel read.
+    ///
+    /// What does not fit into some batches waits, so that timers and commands get their turn.
+    func readMore() {
+        guard let socket else { return endTurn() }
+        for _ in 0..<4 {
+            guard state == .running else { break }
+            beginTurn()
+            let count = batch.receive(from: socket) { core.receive($0, from: $1, now: now) }
+            endTurn()
+            guard count == DatagramBatch.capacity else { break }
+        }
     }
 
     /// Runs a command on the core and all that follows from it.
@@ -269,39 +303,21 @@ public actor DHTNode {
         guard !core.outbox.isEmpty else { return }
         defer { core.outbox.removeAll() }
         guard let channel, channel.isActive, let socket else { return }
-        let datagrams = core.outbox.datagrams
-        var waiting = datagrams[...]
-        // The bytes stay where they are during the closure.
-        unsafe core.outbox.bytes.withUnsafeBytes { bytes in
-            while let datagram = waiting.first {
-                if datagram.receiver.family == .ipv4, let address = socketAddress(of: datagram.receiver) {
-                    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[datagram.start..<datagram.end])
-                    if unsafe socket.send(part, to: address) == .busy { return }
-                }
-                waiting.removeFirst()
-            }
-        }
+        let all = core.outbox.datagrams[...]
+        let waiting = all[batch.send(all, of: core.outbox.bytes, on: socket)...]
         if !waiting.isEmpty { queue(waiting, on: channel) }
     }
 
     /// Lets the channel send the datagrams when there is room for them again.
     private func queue(_ datagrams: ArraySlice<Outbox.Datagram>, on channel: any Channel) {
         let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
-        for datagram in datagrams where datagram.receiver.family == .ipv4 && channel.isWritable {
+        for datagram in datagrams where channel.isWritable {
             guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
-                let address = socketAddress(of: datagram.receiver)
+                let address = datagram.receiver.socketAddress
             else { continue }
             channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)
         }
         channel.flush()
-    }
-
-    private func socketAddress(of endpoint: Endpoint) -> SocketAddress? {
-        if let known = socketAddresses[endpoint] { return known }
-        guard let address = endpoint.socketAddress else { return nil }
-        if socketAddresses.count >= 4096 { socketAddresses.removeAll(keepingCapacity: true) }
-        socketAddresses[endpoint] = address
-        return address
     }
 
     private func armTimer() {
@@ -371,6 +387,7 @@ public actor DHTNode {
             logger.debug("status changed", metadata: ["status": "\(status)"])
             for sink in statusSinks.values { sink.yield(status) }
             if status == .connected { publishCertificate() }
+            tellDiscovery(status)
         case .bootstrapDue:
             resolveBootstrap()
         case .check(let number, let check):
@@ -402,6 +419,42 @@ public actor DHTNode {
                 guard node.isRunning else { return }
                 then(node, result)
             }
+        }
+    }
+
+    // MARK: Discovery
+
+    private func startDiscovery() async {
+        guard configuration.discovery, state == .running, let port = UInt16(exactly: boundPort) else { return }
+        let families = [Endpoint.Family.ipv4]
+        let started = LocalDiscovery(
+            core: DiscoveryCore(
+                id: core.id,
+                network: configuration.network,
+                ports: Dictionary(uniqueKeysWithValues: families.map { ($0, port) }),
+                isAnnounced: !configuration.isClient
+            ),
+            families: families,
+            eventLoop: eventLoop,
+            time: time,
+            logger: logger
+        ) { [weak self] endpoint in
+            self?.assumeIsolated { node in
+                guard node.isRunning else { return }
+                node.turn { core, now in core.ping([endpoint], now: now) }
+            }
+        }
+        discovery = started
+        await started.begin()
+    }
+
+    private func tellDiscovery(_ status: NodeStatus) {
+        guard let discovery else { return }
+        switch status {
+        case .connected: discovery.assumeIsolated { $0.rest() }
+        case .connecting: break
+        // Ends by itself: opening sockets either succeeds or fails.
+        case .disconnected: Task { await discovery.begin() }
         }
     }
 
