@@ -69,6 +69,18 @@ public struct MessagePackWriter: Sendable {
         bytes.append(contentsOf: text.utf8)
     }
 
+    /// A text of at most 31 bytes that is known when the program is built, such as a key.
+    public mutating func write(key text: StaticString) {
+        let count = text.utf8CodeUnitCount
+        precondition(count < 32, "a key is short")
+        bytes.append(addingCapacity: 1 + count) { output in
+            output.append(0xA0 | UInt8(count))
+            text.withUTF8Buffer { characters in
+                for index in 0..<count { output.append(unsafe characters[index]) }
+            }
+        }
+    }
+
     public mutating func write(binary: [UInt8]) {
         writeBinaryHeader(count: binary.count)
         bytes += binary
@@ -132,10 +144,13 @@ public struct MessagePackWriter: Sendable {
     }
 
     private mutating func write(_ word: UInt64, width: Int) {
-        var shift = UInt64(8 * (width - 1))
-        for _ in 0..<width {
-            bytes.append(UInt8(truncatingIfNeeded: word &>> shift))
-            shift &-= 8
+        bytes.append(addingCapacity: 8) { output in
+            // There is room for eight bytes, of which those that count come first.
+            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+                let room = UnsafeMutableRawBufferPointer(buffer)
+                unsafe room.storeBytes(of: (word << UInt64(64 - 8 * width)).bigEndian, as: UInt64.self)
+                count += width
+            }
         }
     }
 
@@ -153,7 +168,18 @@ public struct MessagePackWriter: Sendable {
     }
 
     private mutating func writeFormat(_ format: UInt8, _ value: UInt64, width: Int) {
-        bytes.append(format)
-        write(value, width: width)
+        bytes.append(addingCapacity: 9) { output in
+            // There is room for nine bytes, of which those that count come first.
+            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+                let room = UnsafeMutableRawBufferPointer(buffer)
+                unsafe room.storeBytes(of: format, as: UInt8.self)
+                unsafe room.storeBytes(
+                    of: (value << UInt64(64 - 8 * width)).bigEndian,
+                    toByteOffset: 1,
+                    as: UInt64.self
+                )
+                count += 1 + width
+            }
+        }
     }
 }

@@ -2,25 +2,38 @@
 ///
 /// Entries are never removed early; a core checks, when a key comes due, whether its state still wants it.
 public struct DeadlineQueue<Key: Sendable>: Sendable {
-    private struct Entry: Sendable {
-        var deadline: Instant
+    @usableFromInline
+    struct Entry: Sendable {
+        @usableFromInline var deadline: Instant
         /// Keeps equal deadlines in insertion order, so that runs repeat.
-        var order: UInt64
-        var key: Key
+        @usableFromInline var order: UInt64
+        @usableFromInline var key: Key
 
+        @inlinable
+        init(deadline: Instant, order: UInt64, key: Key) {
+            self.deadline = deadline
+            self.order = order
+            self.key = key
+        }
+
+        @inlinable
         func isBefore(_ other: Entry) -> Bool {
             deadline != other.deadline ? deadline < other.deadline : order < other.order
         }
     }
 
-    private var heap: [Entry] = []
-    private var inserted: UInt64 = 0
+    // Other modules make their own versions of this code, since generic code that is shared is several times slower.
 
+    @usableFromInline var heap: [Entry] = []
+    @usableFromInline var inserted: UInt64 = 0
+
+    @inlinable
     public init() {}
 
-    public var count: Int { heap.count }
-    public var next: Instant? { heap.first?.deadline }
+    @inlinable public var count: Int { heap.count }
+    @inlinable public var next: Instant? { heap.first?.deadline }
 
+    @inlinable
     public mutating func insert(_ key: Key, at deadline: Instant) {
         heap.append(Entry(deadline: deadline, order: inserted, key: key))
         inserted &+= 1
@@ -34,6 +47,7 @@ public struct DeadlineQueue<Key: Sendable>: Sendable {
     }
 
     /// Takes the earliest key that is due.
+    @inlinable
     public mutating func popDue(at now: Instant) -> Key? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         let last = heap.removeLast()

@@ -124,14 +124,14 @@ extension Query {
 
     func write(to writer: inout MessagePackWriter) {
         writer.writeMapHeader(count: 2)
-        writer.write("s")
+        writer.write(key: "s")
         writer.writeArrayHeader(count: fields.count)
         for field in fields { writer.write(field.rawValue) }
-        writer.write("w")
+        writer.write(key: "w")
         writer.writeArrayHeader(count: filters.count)
         for filter in filters {
             writer.writeMapHeader(count: 2)
-            writer.write("f")
+            writer.write(key: "f")
             filter.write(to: &writer)
         }
     }
@@ -162,19 +162,19 @@ extension ValueFilter {
         switch self {
         case .id(let id):
             writer.write(ValueField.id.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(id)
         case .type(let type):
             writer.write(ValueField.type.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(type)
         case .owner(let owner):
             writer.write(ValueField.owner.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(owner)
         case .userType(let text):
             writer.write(ValueField.userType.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(binary: Array(text.utf8))
         }
     }
