@@ -44,6 +44,15 @@ public struct MessagePackReader: ~Escapable {
         }
     }
 
+    /// Whether the next object is a text.
+    @inlinable
+    public func isNextText() throws(MessagePackError) -> Bool {
+        if Self.isText(try nextFormat()) { return true }
+        // Bytes that begin no object at all are reported as such.
+        _ = try peek()
+        return false
+    }
+
     /// Whether the bytes at a range are the same as an ASCII text; for map keys without making a `String`.
     public func text(at range: Range<Int>, equals text: StaticString) -> Bool {
         guard range.count == text.utf8CodeUnitCount, range.upperBound <= bytes.byteCount else { return false }
@@ -263,14 +272,18 @@ public struct MessagePackReader: ~Escapable {
     ///
     /// - Returns: the number of objects inside.
     private mutating func skipOne() throws(MessagePackError) -> Int {
-        switch try peek() {
-        case .null, .boolean: try take(1)
-        case .integer: _ = try readInteger()
-        case .float: try takeChecked(byte(at: position) == 0xCA ? 5 : 9)
-        case .text, .binary: _ = try readBlob()
-        case .array: return try readArrayHeader()
-        case .map: return 2 * (try readMapHeader())
-        case .extended: _ = try readExtended()
+        let format = try nextFormat()
+        switch format {
+        case 0x00...0x7F, 0xE0...0xFF, 0xC0, 0xC2, 0xC3: try take(1)
+        case 0xA0...0xBF, 0xC4...0xC6, 0xD9...0xDB: _ = try readBlob()
+        case 0x80...0x8F, 0xDE, 0xDF: return 2 * (try readMapHeader())
+        case 0x90...0x9F, 0xDC, 0xDD: return try readArrayHeader()
+        case 0xCC...0xCF: try takeChecked(1 + 1 << Int(format - 0xCC))
+        case 0xD0...0xD3: try takeChecked(1 + 1 << Int(format - 0xD0))
+        case 0xCA: try takeChecked(5)
+        case 0xCB: try takeChecked(9)
+        case 0xC1: throw .reservedFormat
+        default: _ = try readExtended()
         }
         return 0
     }
