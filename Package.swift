@@ -34,7 +34,8 @@ func tests(of name: String, _ more: [Target.Dependency] = []) -> Target {
 }
 
 let layers = [
-    "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus", "ControlAPI",
+    "MessagePack", "Runtime", "JSON", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
+    "ControlAPI",
 ]
 
 let package = Package(
@@ -57,6 +58,7 @@ let package = Package(
 
         .target(name: "MessagePack", swiftSettings: shipped + [.enableExperimentalFeature("Lifetimes")]),
         layer("Runtime", ["CZlib"]),
+        layer("JSON", []),
         layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", crypto, cryptoExtras]),
         layer("DHT", ["CDatagram", "MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
         layer("ICE", ["Runtime", crypto, nioCore, nioPosix, logging]),
@@ -75,22 +77,25 @@ let package = Package(
                 logging, nioCore, nioPosix,
             ]
         ),
-        layer("ControlAPI", ["Apus", "Runtime", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
+        layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         .executableTarget(
             name: "ApusCommand",
-            dependencies: ["Apus", "ControlAPI", "DHT", "Keys", argumentParser, logging, nioPosix],
+            dependencies: [
+                "Apus", "ControlAPI", "DHT", "Identity", "JSON", "Keys", "Runtime", argumentParser, logging, nioCore,
+                nioPosix,
+            ],
             swiftSettings: shipped
         ),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: language),
+        .target(name: "TestSupport", dependencies: ["JSON"], path: "Tests/TestSupport", swiftSettings: language),
     ]
         + [
             "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
-            "ControlAPI",
         ].map { tests(of: $0) } + [
+            tests(of: "ControlAPI", ["JSON"]),
             .testTarget(
                 name: "ApusCommandTests",
-                dependencies: ["ApusCommand", "Apus", "ControlAPI"],
+                dependencies: ["ApusCommand", "Apus", "ControlAPI", "JSON", "TestSupport"],
                 swiftSettings: language
             ),
             .testTarget(
@@ -100,7 +105,7 @@ let package = Package(
             ),
             .testTarget(
                 name: "InteropTests",
-                dependencies: ["Apus", "ControlAPI", "DHT", "Keys", "TestSupport"],
+                dependencies: ["Apus", "ControlAPI", "DHT", "JSON", "Keys", "TestSupport"],
                 swiftSettings: language
             ),
         ]

@@ -1,10 +1,21 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-let layers = [
-    "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "ControlAPI",
-]
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
 
+func apus(_ products: String...) -> [Target.Dependency] {
+    products.map { .product(name: $0, package: "Apus") }
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: ["FuzzLoop"] + dependencies,
+        swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+    )
+}
+
+// The parsers of the DHT stand alone, since they are fuzzed in every test run and need few dependencies.
 let package = Package(
     name: "Fuzz",
     platforms: [.macOS("26.0")],
@@ -13,16 +24,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
-        .executableTarget(
-            name: "FuzzTargets",
-            dependencies: layers.map { .product(name: $0, package: "Apus") } + [
-                .product(name: "NIOCore", package: "swift-nio")
-            ],
-            swiftSettings: [
-                .swiftLanguageMode(.v6),
-                .enableUpcomingFeature("ExistentialAny"),
-                .unsafeFlags(["-parse-as-library"]),
-            ]
-        )
+        .target(name: "FuzzLoop", swiftSettings: settings),
+        program("DHTFuzz", apus("MessagePack", "Runtime", "Keys", "DHT")),
+        program(
+            "MessengerFuzz",
+            apus("Runtime", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "ControlAPI")
+                + [.product(name: "NIOCore", package: "swift-nio")]
+        ),
     ]
 )

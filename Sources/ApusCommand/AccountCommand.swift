@@ -2,6 +2,7 @@ import Apus
 import ArgumentParser
 import ControlAPI
 import Foundation
+import JSON
 
 /// Making and listing accounts.
 struct AccountCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import Apus
 import ArgumentParser
 import ControlAPI
+import JSON
 
 /// The people whom an account knows.
 struct ContactCommand: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import Apus
 import ArgumentParser
 import ControlAPI
 import Foundation
+import JSON
 
 /// Conversations as histories.
 struct ConversationCommand: AsyncParsableCommand {

@@ -1,8 +1,8 @@
 import Apus
 import ArgumentParser
 import ControlAPI
-import Dispatch
 import Foundation
+import JSON
 import Logging
 import NIOPosix
 
@@ -41,8 +41,8 @@ struct DaemonCommand: AsyncParsableCommand {
                 group: MultiThreadedEventLoopGroup.singleton,
                 logger: logger
             )
-            let (stops, stop) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-            let methods = ControlMethods(service: service) { stop.yield() }
+            let signals = StopSignals()
+            let methods = ControlMethods(service: service) { signals.stop() }
             let server = ControlServer(
                 path: options.socketPath,
                 group: MultiThreadedEventLoopGroup.singleton,
@@ -50,24 +50,16 @@ struct DaemonCommand: AsyncParsableCommand {
             ) { request, peer in
                 try await methods.answer(request, for: peer)
             }
-            let signals = [SIGINT, SIGTERM].map { number in
-                signal(number, SIG_IGN)
-                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-                source.setEventHandler { stop.yield() }
-                source.resume()
-                return source
-            }
             try await service.start()
             try await server.start()
             if !detached {
                 Output.say("Apus runs in \(options.folder). Talk to it with the other commands; end it with Ctrl-C.")
             }
-            for await _ in stops { break }
+            await signals.wait()
             // The answer to the client that asked for the end is on its way.
             try? await Task.sleep(for: .milliseconds(50))
             await server.stop()
             await service.stop()
-            for source in signals { source.cancel() }
         }
     }
 

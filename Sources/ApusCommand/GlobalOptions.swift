@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlAPI
 import Foundation
+import JSON
 
 /// The options that every command takes.
 struct GlobalOptions: ParsableArguments {

@@ -2,6 +2,7 @@ import Apus
 import ArgumentParser
 import ControlAPI
 import Foundation
+import JSON
 
 /// Sends one message.
 struct Send: AsyncParsableCommand {

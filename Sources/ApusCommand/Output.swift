@@ -1,6 +1,7 @@
 import Apus
 import ControlAPI
 import Foundation
+import JSON
 
 /// What commands print: sentences for a person, JSON for a program.
 enum Output {

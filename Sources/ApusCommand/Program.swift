@@ -11,13 +11,14 @@ struct Program: AsyncParsableCommand {
             Commands talk to a daemon of yours, which they start when it is not running. It keeps you reachable, sends \
             what waits and receives what comes. Started without a command, apus makes your first account.
 
-            Exit codes: 0 done; 1 refused, with the reason; 2 no such account, contact or conversation; 3 not yet, try \
+            Exit codes: 0 done; 1 refused, with the reason; 2 no such account, contact or conversation, or nothing \
+            found; 3 not yet, try \
             again later; 64 the command was not understood; 69 the daemon cannot be reached.
             """,
         version: "0.1.0",
         subcommands: [
             Welcome.self, AccountCommand.self, ContactCommand.self, Send.self, Inbox.self, Chat.self,
-            ConversationCommand.self, Status.self, DaemonCommand.self, Demo.self,
+            ConversationCommand.self, Status.self, DaemonCommand.self, DHTCommand.self, Demo.self,
         ],
         defaultSubcommand: Welcome.self
     )

@@ -1,6 +1,7 @@
 import Apus
 import ArgumentParser
 import ControlAPI
+import JSON
 
 /// How everything does.
 struct Status: AsyncParsableCommand {

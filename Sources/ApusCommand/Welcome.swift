@@ -2,6 +2,7 @@ import Apus
 import ArgumentParser
 import ControlAPI
 import Foundation
+import JSON
 
 /// What a bare `apus` does: the first account, or what there is to do next.
 struct Welcome: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 public import Apus
 import Foundation
 import Identity
+public import JSON
 import Keys
 import Swarm
 

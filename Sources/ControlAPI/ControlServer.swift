@@ -1,4 +1,5 @@
 import Foundation
+public import JSON
 public import Logging
 public import NIOCore
 import NIOPosix

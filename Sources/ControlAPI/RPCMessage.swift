@@ -1,4 +1,5 @@
 import Foundation
+public import JSON
 
 /// A JSON-RPC 2.0 request or notification, one line of the control socket.
 public struct RPCRequest: Sendable, Codable, Equatable {

@@ -107,7 +107,11 @@ import Testing
 
         mutating func command() {
             let core = harness.core
-            switch below(8) {
+            switch below(9) {
+            case 8:
+                let query = Query(fields: below(2) == 0 ? [.id] : [], filters: below(2) == 0 ? [.sequence(1)] : [])
+                operations.append(core.query(key(), query, now: harness.now))
+                waiting.formUnion(operations.suffix(1))
             case 0:
                 operations.append(core.get(key(), now: harness.now))
                 waiting.formUnion(operations.suffix(1))
@@ -166,10 +170,13 @@ import Testing
 
     private func check(_ core: NodeCore) {
         let waiting = core.requests.values.count { $0.node != nil }
-        #expect(core.nodes.all.reduce(0) { $0 + Int($1.pendingRequests) } == waiting)
-        #expect(core.bootstrapPings == core.requests.count - waiting)
-        #expect(core.nodes.count <= 48)
-        #expect(core.searches.count <= 8 && core.searches.count == core.searchOrder.count)
+        let families = Endpoint.Family.all
+        let nodes = families.flatMap { core.nodes.all(of: $0) }
+        #expect(nodes.reduce(0) { $0 + Int($1.pendingRequests) } == waiting)
+        #expect(families.reduce(0) { $0 + core.states[$1].bootstrapPings } == core.requests.count - waiting)
+        #expect(families.allSatisfy { core.nodes.count(of: $0) <= 48 })
+        #expect(core.searches.count <= 8)
+        #expect(core.searches.count == families.reduce(0) { $0 + core.states[$1].searchOrder.count })
         #expect(core.requests.count <= 200)
         #expect(core.blacklist.count <= 10)
         let stored = core.storage.places.values.flatMap(\.values)

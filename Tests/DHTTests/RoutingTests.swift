@@ -41,8 +41,10 @@ import Testing
         all.sort { $0.isCloser(to: own, than: $1) }
         let found = table.closest(to: own, count: 8, nodes: nodes, now: Instant())
         #expect(found.map(\.id) == Array(all.prefix(8)))
-        let near = nodes.near(own, count: 8).map { nodes[$0].id }.sorted { $0.isCloser(to: own, than: $1) }
-        let known = nodes.all.map(\.id)
+        let near = nodes.near(own, family: .ipv4, count: 8).map { nodes[$0].id }.sorted {
+            $0.isCloser(to: own, than: $1)
+        }
+        let known = nodes.all(of: .ipv4).map(\.id)
         #expect(near.first == known.min { $0.isCloser(to: own, than: $1) })
     }
 

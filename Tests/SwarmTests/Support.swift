@@ -13,26 +13,15 @@ func vector(_ name: String) throws -> JSONVector {
     try JSONVector(file: name, in: .module)
 }
 
-/// A git bundle: references, and a pack that may build on objects outside of it.
+/// A bundle among the vectors of this target.
 struct GitBundle {
     let heads: [String: ObjectID]
     let pack: [UInt8]
 
     init(_ name: String) throws {
-        guard let url = Bundle.module.url(forResource: name, withExtension: "bundle", subdirectory: "Vectors") else {
-            throw CocoaError(.fileNoSuchFile)
-        }
-        var rest = try [UInt8](Data(contentsOf: url))[...]
-        var heads: [String: ObjectID] = [:]
-        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            let line = String(decoding: rest[..<end], as: UTF8.self)
-            rest = rest[(end + 1)...]
-            if line.isEmpty { break }
-            let words = line.split(separator: " ", maxSplits: 1)
-            if words.count == 2, let id = ObjectID(hex: words[0]) { heads[String(words[1])] = id }
-        }
-        self.heads = heads
-        pack = Array(rest)
+        let file = try GitBundleFile(file: name, in: .module)
+        heads = file.heads.compactMapValues { ObjectID(hex: $0) }
+        pack = file.pack
     }
 
     func read(on base: ObjectStore = ObjectStore()) throws -> ObjectStore {

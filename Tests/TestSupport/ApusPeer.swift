@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Synchronization
 
 /// Our own command and its daemon on a host of a private network.

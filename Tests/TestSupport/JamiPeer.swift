@@ -1,3 +1,4 @@
+public import JSON
 import Synchronization
 
 /// A real Jami daemon on a host of a private network.

@@ -1,3 +1,4 @@
+public import JSON
 import Synchronization
 
 /// A program that answers JSON requests, a line an object, and reports events in between.

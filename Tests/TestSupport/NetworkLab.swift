@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// A private internet in network namespaces: hosts on a WAN, and hosts behind routers.
 ///

@@ -9,7 +9,7 @@ extension DHTNode {
         var configuration = Configuration()
         configuration.bindAddress = "127.0.0.1"
         configuration.bootstrap = bootstrap
-        configuration.isRateLimited = false
+        configuration.limitsRequests = false
         let node = DHTNode(configuration: configuration, eventLoopGroup: group, logger: Logger(label: "dht"))
         try await node.start()
         return node

@@ -21,12 +21,16 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Whether to look for nodes on the local network, and to be found there.
+        public var discovery = false
+        /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
+        public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
-        /// Whether requests are left unanswered when one address, or all together, send too many of them in a second.
-        public var isRateLimited = true
         public var randomness = Randomness.secure
-        /// What ``DHTNode/savedState`` gave in an earlier run: its nodes are asked too when the node starts.
+        /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
+        ///
+        /// When the node starts, its nodes are asked too, and those of its values that still live are stored again.
         public var savedState: NodeState?
 
         public init() {}
@@ -54,9 +58,11 @@ public actor DHTNode {
     private var bootstrapHosts: [HostAddress]
     private let batch = DatagramBatch()
     private var lastReopening = Instant.longAgo
+    private var discovery: LocalDiscovery?
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
+    var queries: [OperationID: QueryWaiter] = [:]
     var puts: [OperationID: CheckedContinuation<Bool, Never>] = [:]
     var listeners: [OperationID: ListenerSink] = [:]
     private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
@@ -90,7 +96,7 @@ public actor DHTNode {
         }
         var limits = NodeLimits()
         limits.storedBytes = configuration.storedBytes
-        if !configuration.isRateLimited { limits.removeRates() }
+        if !configuration.limitsRequests { limits.liftRates() }
         core = NodeCore(
             configuration: NodeCore.Configuration(
                 id: id,
@@ -119,8 +125,12 @@ public actor DHTNode {
         now = time.now
         if let chain = configuration.identity?.chain { certificates.insert(chain) }
         core.start(now: now, wallTime: time.wallTime)
-        if let saved = configuration.savedState { core.restore(saved, now: now) }
+        if let saved = configuration.savedState {
+            core.restore(saved, now: now)
+            core.restore(saved.values, now: now)
+        }
         endTurn()
+        await startDiscovery()
     }
 
     /// Closes the socket and ends all that waits.
@@ -133,8 +143,11 @@ public actor DHTNode {
         channel = nil
         socket = nil
         try? await open?.close()
+        await discovery?.shutdown()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
+        for query in queries.values { query.continuation.resume(returning: query.rows) }
+        queries.removeAll()
         for put in puts.values { put.resume(returning: false) }
         puts.removeAll()
         for listener in listeners.values { listener.continuation.finish() }
@@ -190,6 +203,8 @@ public actor DHTNode {
         beginTurn()
         core.connectivityChanged(now: now)
         endTurn()
+        // Ends by itself: opening sockets either succeeds or fails.
+        if let discovery { Task { await discovery.begin(isAnew: true) } }
     }
 
     // MARK: What is known
@@ -217,6 +232,15 @@ public actor DHTNode {
 
     /// What is worth keeping for the next run.
     public var savedState: NodeState { core.state(now: time.now) }
+
+    /// What to keep for a later run of the node: its id, nodes that are good, and the values that it stores.
+    ///
+    /// Permanent values are among them, but will be ordinary ones: whoever put them has to do so again.
+    public func export() -> NodeState {
+        var state = core.state(now: time.now)
+        state.values = core.storedValues(now: time.now)
+        return state
+    }
 
     public var statistics: NodeStatistics { core.statistics(now: time.now) }
 
@@ -347,11 +371,15 @@ public actor DHTNode {
         switch event {
         case .values(let operation, let values):
             enqueue(values.map { .value($0) }, for: operation)
+        case .rows(let operation, let rows):
+            queries[operation]?.rows += rows
         case .expired(let operation, let ids):
             enqueue(ids.map { .expired($0) }, for: operation)
         case .finished(let operation, let succeeded):
             if let put = puts.removeValue(forKey: operation) {
                 put.resume(returning: succeeded)
+            } else if let query = queries.removeValue(forKey: operation) {
+                query.continuation.resume(returning: query.rows)
             } else {
                 enqueue([.finished(succeeded)], for: operation)
             }
@@ -359,6 +387,7 @@ public actor DHTNode {
             logger.debug("status changed", metadata: ["status": "\(status)"])
             for sink in statusSinks.values { sink.yield(status) }
             if status == .connected { publishCertificate() }
+            tellDiscovery(status)
         case .bootstrapDue:
             resolveBootstrap()
         case .check(let number, let check):
@@ -390,6 +419,42 @@ public actor DHTNode {
                 guard node.isRunning else { return }
                 then(node, result)
             }
+        }
+    }
+
+    // MARK: Discovery
+
+    private func startDiscovery() async {
+        guard configuration.discovery, state == .running, let port = UInt16(exactly: boundPort) else { return }
+        let families = [Endpoint.Family.ipv4]
+        let started = LocalDiscovery(
+            core: DiscoveryCore(
+                id: core.id,
+                network: configuration.network,
+                ports: Dictionary(uniqueKeysWithValues: families.map { ($0, port) }),
+                isAnnounced: !configuration.isClient
+            ),
+            families: families,
+            eventLoop: eventLoop,
+            time: time,
+            logger: logger
+        ) { [weak self] endpoint in
+            self?.assumeIsolated { node in
+                guard node.isRunning else { return }
+                node.turn { core, now in core.ping([endpoint], now: now) }
+            }
+        }
+        discovery = started
+        await started.begin()
+    }
+
+    private func tellDiscovery(_ status: NodeStatus) {
+        guard let discovery else { return }
+        switch status {
+        case .connected: discovery.assumeIsolated { $0.rest() }
+        case .connecting: break
+        // Ends by itself: opening sockets either succeeds or fails.
+        case .disconnected: Task { await discovery.begin() }
         }
     }
 

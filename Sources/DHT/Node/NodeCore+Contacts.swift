@@ -11,11 +11,12 @@ extension NodeCore {
         evidence: RoutingTable.Evidence,
         now: Instant
     ) -> NodeIndex? {
-        guard contact.id != id, !contact.id.isZero else { return nil }
-        if nodes.count >= limits.nodes { sweepNodes() }
+        let family = contact.endpoint.family
+        guard contact.id != id, !contact.id.isZero, families.includes(family) else { return nil }
+        if nodes.count(of: family) >= limits.nodes { sweepNodes() }
         let index: NodeIndex
         var isNew = false
-        if let known = nodes.index(of: contact.id) {
+        if let known = nodes.index(of: contact.id, family: family) {
             index = known
             if evidence == .hearsay {
                 if nodes[known].isOld(at: now) { nodes[known].endpoint = contact.endpoint }
@@ -35,30 +36,46 @@ extension NodeCore {
             if wasExpired { markSearches(of: index) }
         }
         guard isNew || evidence != .hearsay else { return index }
-        if let ping = table.insert(index, evidence: evidence, nodes: nodes, now: now), ping != index {
-            self.ping(ping, now: now)
-        }
+        let ping = states[family].table.insert(index, evidence: evidence, nodes: nodes, now: now)
+        if let ping, ping != index { self.ping(ping, now: now) }
         if isNew {
             statusMayHaveChanged = true
             offerToSearches(index, now: now)
-            if now - table.grown > .seconds(300), now < confirmAt { scheduleConfirm(at: now + .seconds(1)) }
+            if now - states[family].table.grown > .seconds(300), now < confirmAt {
+                scheduleConfirm(at: now + .seconds(1))
+            }
         }
         return index
     }
 
     /// Takes note of the nodes that an answer lists, and puts them into the search that asked, if any.
     func learnNodes(_ packet: Packet, _ bytes: RawSpan, from sender: Endpoint, for search: Search?, now: Instant) {
-        guard let range = packet.nodes4 else { return }
-        _ = CompactNodes.visit(bytes, range, family: .ipv4) { contact in
+        learnNodes(packet.nodes4, .ipv4, bytes, from: sender, for: search, now: now)
+        learnNodes(packet.nodes6, .ipv6, bytes, from: sender, for: search, now: now)
+    }
+
+    private func learnNodes(
+        _ range: Range<Int>?,
+        _ family: Endpoint.Family,
+        _ bytes: RawSpan,
+        from sender: Endpoint,
+        for search: Search?,
+        now: Instant
+    ) {
+        guard let range, families.includes(family) else { return }
+        _ = CompactNodes.visit(bytes, range, family: family) { contact in
             var contact = contact
             if contact.endpoint.isLoopback, sender.family == contact.endpoint.family {
                 contact.endpoint = contact.endpoint.movedToAddress(of: sender)
             }
-            guard contact.id != self.id, !contact.endpoint.isMartian, !self.blacklist.contains(contact.endpoint) else {
+            // An IPv4 address among those of IPv6 is none that anybody can be reached at.
+            guard contact.endpoint.family == family, contact.id != self.id, !contact.endpoint.isMartian,
+                !self.blacklist.contains(contact.endpoint)
+            else {
                 return
             }
             guard let index = self.noteContact(contact, evidence: .hearsay, now: now) else { return }
-            if let search { self.insert(index, into: search, now: now) }
+            if let search, search.family == family { self.insert(index, into: search, now: now) }
         }
     }
 
@@ -72,7 +89,7 @@ extension NodeCore {
     func sweepNodes() {
         guard nodes.newSinceSweep > limits.nodes / 16 else { return }
         var kept: Set<NodeIndex> = []
-        table.forEachReference { kept.insert($0) }
+        for family in Endpoint.Family.all { states[family].table.forEachReference { kept.insert($0) } }
         storage.forEachListener { kept.insert($0) }
         for request in requests.values {
             if let node = request.node { kept.insert(node) }

@@ -9,13 +9,44 @@ extension NodeCore {
     package func get(_ key: InfoHash, filters: [ValueFilter] = [], now: Instant) -> OperationID {
         let operation = begin(at: key)
         let query = Query(filters: filters)
-        guard !key.isZero, let search = search(for: key, now: now) else { return fail(operation) }
-        var get = Get(operation: operation, query: query, deadline: now + limits.operation)
+        guard let (wanted, families) = prepare(key, now: now) else { return fail(operation) }
+        var get = Get(
+            operation: operation,
+            query: query.onWire,
+            asked: query,
+            deadline: now + limits.operation,
+            parts: Parts(families)
+        )
         let own = storage.values(at: key).map(\.value).filter { query.matches($0) }
         for value in own { get.seen.insert(ValueMark(value)) }
         if !own.isEmpty { events.append(.values(operation, own)) }
-        search.gets.append(get)
-        mark(search)
+        wanted.gets.append(get)
+        markSearches(at: key)
+        settle(now)
+        return operation
+    }
+
+    /// Looks for some fields of values: of those stored here at once, then of those of the network.
+    ///
+    /// A query for whole values gets all fields. Answers ``NodeEvent/rows(_:_:)`` as they come, and
+    /// ``NodeEvent/finished(_:succeeded:)`` once.
+    package func query(_ key: InfoHash, _ query: Query, now: Instant) -> OperationID {
+        let operation = begin(at: key)
+        guard let (wanted, families) = prepare(key, now: now) else { return fail(operation) }
+        let fields = query.fields.isEmpty ? ValueField.allCases : query.fields
+        let asked = Query(fields: fields, filters: query.filters)
+        var get = Get(
+            operation: operation,
+            query: asked.onWire,
+            asked: asked,
+            deadline: now + limits.operation,
+            parts: Parts(families)
+        )
+        get.rows = FoundRows(fields: fields, limit: limits.foundRows)
+        wanted.gets.append(get)
+        let own = storage.values(at: key).map { FieldRow($0.value, fields: ValueField.allCases) }
+        deliver(rows: own, to: wanted, where: { $0.operation == operation })
+        markSearches(at: key)
         settle(now)
         return operation
     }
@@ -37,16 +68,16 @@ extension NodeCore {
         let stored = storage.value(value.id, at: key)?.value
         // A signed value may only be replaced by a signed one, here as elsewhere.
         let isForeign = stored?.isSigned == true && !value.isSigned
-        guard !key.isZero, value.id != 0, value.size <= storage.limits.valueSize, !isForeign,
-            let search = search(for: key, now: now)
+        guard value.id != 0, value.size <= storage.limits.valueSize, !isForeign,
+            let (wanted, families) = prepare(key, now: now)
         else { return fail(operation) }
         keepOwn(value, at: key, permanent: permanent, now: now)
-        for replaced in search.announces.indices where search.announces[replaced].id == value.id {
-            let old = search.announces[replaced]
-            finish(old, succeeded: old.value == value && acknowledgements(of: old.id, in: search) > 0)
+        for replaced in wanted.announces.indices where wanted.announces[replaced].id == value.id {
+            let old = wanted.announces[replaced]
+            finish(old, succeeded: old.value == value && acknowledgements(of: old.id, at: key) > 0)
         }
-        remove([value.id], from: search)
-        search.announces.append(
+        remove([value.id], at: key)
+        wanted.announces.append(
             Announce(
                 id: value.id,
                 value: value,
@@ -55,20 +86,19 @@ extension NodeCore {
                 isPermanent: permanent,
                 needsProbe: permanent || !(isIDDrawn || value.isSigned),
                 deadline: now + limits.operation,
+                parts: Parts(families),
                 waiting: [operation]
             )
         )
-        mark(search)
+        markSearches(at: key)
         settle(now)
         return operation
     }
 
     /// Stops announcing a value and removes the copy that is stored here; others forget it when its time comes.
     package func cancelPut(at key: InfoHash, id: UInt64, now: Instant) {
-        if let search = searches[key] {
-            for announce in search.announces where announce.id == id { finish(announce, succeeded: false) }
-            remove([id], from: search)
-        }
+        for announce in wanted(at: key)?.announces ?? [] where announce.id == id { finish(announce, succeeded: false) }
+        remove([id], at: key)
         if storage.value(id, at: key)?.group == nil { removeStored([(key, id)], now: now) }
         settle(now)
     }
@@ -76,11 +106,11 @@ extension NodeCore {
     /// Hears of all values at a key, those that are there and those to come, until ``cancel(_:now:)``.
     package func listen(at key: InfoHash, filters: [ValueFilter] = [], now: Instant) -> OperationID {
         let operation = begin(at: key)
-        guard !key.isZero, let search = search(for: key, now: now) else { return fail(operation) }
+        guard let (wanted, _) = prepare(key, now: now) else { return fail(operation) }
         let query = Query(filters: filters)
         let own = storage.values(at: key).map(\.value).filter { query.matches($0) }
         // A listening that nobody uses any more has told its values already, so it cannot be joined.
-        search.listens.append(
+        wanted.listens.append(
             Listen(
                 id: takeNumber(),
                 query: query,
@@ -89,37 +119,43 @@ extension NodeCore {
             )
         )
         for value in own { hearOwn(value, at: key, now: now) }
-        mark(search)
+        markSearches(at: key)
         settle(now)
         return operation
     }
 
     /// Ends a get or a listen; a get answers no more events.
     package func cancel(_ operation: OperationID, now: Instant) {
-        guard let key = operations.removeValue(forKey: operation), let search = searches[key] else { return }
-        search.gets.removeAll { $0.operation == operation }
-        for position in search.nodes.indices {
-            search.nodes[position].answered.removeAll { $0 == operation }
+        guard let key = operations.removeValue(forKey: operation), let wanted = wanted(at: key) else { return }
+        wanted.gets.removeAll { $0.operation == operation }
+        forget(operation, in: key)
+        for index in wanted.listens.indices where wanted.listens[index].operations.contains(operation) {
+            wanted.listens[index].operations.removeAll { $0 == operation }
+            if wanted.listens[index].operations.isEmpty { wanted.listens[index].lingersUntil = now }
         }
-        for index in search.listens.indices where search.listens[index].operations.contains(operation) {
-            search.listens[index].operations.removeAll { $0 == operation }
-            if search.listens[index].operations.isEmpty { search.listens[index].lingersUntil = now }
-        }
-        mark(search)
+        markSearches(at: key)
         settle(now)
     }
 
     /// The network may be another one: nothing that was known is sure any more.
     package func connectivityChanged(now: Instant) {
-        nodes.updateAll { node in
+        for family in families.members { forgetConnections(of: family, now: now) }
+        statusMayHaveChanged = true
+        scheduleConfirm(at: now)
+        bootstrapBackoff.reset()
+        scheduleBootstrap(at: now)
+        settle(now)
+    }
+
+    private func forgetConnections(of family: Endpoint.Family, now: Instant) {
+        nodes.updateAll(of: family) { node in
             node.lastSeen = .longAgo
             node.lastReply = .longAgo
             node.isExpired = false
             node.authErrors = 0
         }
-        votes.removeAll()
-        for key in searchOrder {
-            guard let search = searches[key] else { continue }
+        states[family].votes.removeAll()
+        for search in searches(of: family) {
             for position in search.nodes.indices {
                 search.nodes[position].lastGetReply = .longAgo
                 search.nodes[position].isCandidate = false
@@ -128,16 +164,25 @@ extension NodeCore {
                 }
             }
         }
-        statusMayHaveChanged = true
-        hasLookedUpItself = false
-        pingKnownNodes(now: now)
-        scheduleConfirm(at: now)
-        bootstrapBackoff.reset()
-        scheduleBootstrap(at: now)
-        settle(now)
+        states[family].hasLookedUpItself = false
+        pingKnownNodes(of: family, now: now)
     }
 
     // MARK: Inside
+
+    /// Makes the searches for a key.
+    ///
+    /// - Returns: what is wanted there, and the families whose searches work on it; `nil` when there is none.
+    private func prepare(_ key: InfoHash, now: Instant) -> (Wanted, Endpoint.Families)? {
+        guard !key.isZero else { return nil }
+        let searches = searches(for: key, now: now)
+        guard let first = searches.first else { return nil }
+        return (first.wanted, searches.reduce(into: []) { $0.insert(Endpoint.Families($1.family)) })
+    }
+
+    private func markSearches(at key: InfoHash) {
+        for search in searches(at: key) { mark(search) }
+    }
 
     private func begin(at key: InfoHash) -> OperationID {
         let operation = OperationID(number: takeNumber())

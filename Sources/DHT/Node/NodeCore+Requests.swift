@@ -51,10 +51,13 @@ extension NodeCore {
             receiver: receiver,
             purpose: purpose,
             datagrams: outbox.datagrams[first...].map { Array(outbox.bytes(of: $0)) },
+            began: now,
             delay: delay,
             deadline: now + delay
         )
-        timers.insert(.request(transaction), at: now + delay)
+        // Only searches have others to turn to; parts take their time.
+        let isHurried = purpose.search != nil && values.isInline
+        timers.insert(.request(transaction), at: now + (isHurried ? min(responseTimes.patience, delay) : delay))
         counters.requested += 1
         return transaction
     }
@@ -75,15 +78,20 @@ extension NodeCore {
         send(.ping, to: node, now: now) { writer.ping($0, to: &$1) }
     }
 
-    /// Pings addresses of which only the address is known.
+    /// Takes the addresses to start from, which were asked for with ``NodeEvent/bootstrapDue``.
     package func bootstrap(with endpoints: [Endpoint], now: Instant) {
-        for endpoint in endpoints.prefix(64) where !endpoint.isMartian {
+        isResolving = false
+        ping(endpoints, now: now)
+    }
+
+    /// Pings addresses of which only the address is known.
+    package func ping(_ endpoints: [Endpoint], now: Instant) {
+        for endpoint in endpoints.prefix(64) where !endpoint.isMartian && families.includes(endpoint.family) {
             let sent = send(.bootstrap, node: nil, receiver: endpoint, values: .none, now: now) {
                 writer.ping($0, to: &$1)
             }
-            if sent != nil { bootstrapPings += 1 }
+            if sent != nil { states[endpoint.family].bootstrapPings += 1 }
         }
-        isResolving = false
         statusMayHaveChanged = true
         settle(now)
     }
@@ -91,13 +99,20 @@ extension NodeCore {
     // MARK: Time
 
     func requestDue(_ transaction: UInt32, now: Instant) {
-        guard var request = requests[transaction], request.deadline <= now else { return }
+        guard var request = requests[transaction] else { return }
+        guard request.deadline <= now else {
+            guard !request.isSlow, request.attempt == 1 else { return }
+            requests[transaction]?.isSlow = true
+            timers.insert(.request(transaction), at: request.deadline)
+            return requestIsSlow(request)
+        }
         guard request.attempt < Timing.attempts else {
             requests[transaction] = nil
             expire(request, now: now)
             return
         }
-        let isFirstDelay = request.attempt == 1
+        let wasSlow = request.isSlow
+        request.isSlow = true
         request.attempt += 1
         request.delay = request.delay * 2 + randomness.duration(in: .zero...Timing.retryJitter)
         request.deadline = now + request.delay
@@ -106,14 +121,14 @@ extension NodeCore {
         }
         requests[transaction] = request
         timers.insert(.request(transaction), at: request.deadline)
-        if isFirstDelay { requestIsSlow(request) }
+        if !wasSlow { requestIsSlow(request) }
     }
 
     /// Nobody answered: the node is taken for gone.
     private func expire(_ request: Request, now: Instant) {
         counters.expired += 1
         guard let node = request.node else {
-            bootstrapPings -= 1
+            states[request.receiver.family].bootstrapPings -= 1
             statusMayHaveChanged = true
             return
         }
@@ -135,10 +150,7 @@ extension NodeCore {
             requestEnded(request, now: now)
         }
         closeSockets(of: node, now: now)
-        for key in searchOrder {
-            guard let search = searches[key], search.position(of: node) != nil else { continue }
-            mark(search)
-        }
+        for search in searches(of: nodes[node].family) where search.position(of: node) != nil { mark(search) }
     }
 
     // MARK: Answers
@@ -158,20 +170,20 @@ extension NodeCore {
             }
             return
         }
-        if let address = packet.address { vote(bytes.copy(address)) }
+        if let address = packet.address { vote(bytes.copy(address), as: sender.family) }
         switch request.purpose {
         case .ping, .update:
             break
         case .bootstrap, .maintenance:
             learnNodes(packet, bytes, from: sender, for: nil, now: now)
-        case .find(let key), .get(let key, _, _), .probe(let key):
-            answerSearch(request, key, packet, bytes, values: values, node: node, from: sender, now: now)
-        case .put(let key, let announce), .refresh(let key, let announce):
+        case .find(let search), .get(let search, _, _), .probe(let search):
+            answerSearch(request, search, packet, bytes, values: values, node: node, from: sender, now: now)
+        case .put(let search, let announce), .refresh(let search, let announce):
             nodes[node].authErrors = 0
-            acknowledge(announce, by: node, key: key, isConfirmed: packet.valueID != 0, now: now)
-        case .listen(let key, _, let socket):
+            acknowledge(announce, by: node, search: search, isConfirmed: packet.valueID != 0, now: now)
+        case .listen(let search, _, let socket):
             nodes[node].authErrors = 0
-            confirmListen(key, socket, packet, bytes, node: node, now: now)
+            confirmListen(search, socket, packet, bytes, node: node, now: now)
         }
     }
 
@@ -183,12 +195,14 @@ extension NodeCore {
             nodes[node].pendingRequests -= 1
         } else {
             guard request.receiver == sender else { return nil }
-            bootstrapPings -= 1
+            states[sender.family].bootstrapPings -= 1
         }
         requests[transaction] = nil
+        if request.attempt == 1 { responseTimes.note(now - request.began) }
         nodes[node].lastReply = now
         statusMayHaveChanged = true
-        if let ping = table.insert(node, evidence: .reply, nodes: nodes, now: now), ping != node {
+        let ping = states[nodes[node].family].table.insert(node, evidence: .reply, nodes: nodes, now: now)
+        if let ping, ping != node {
             self.ping(ping, now: now)
         }
         return request
@@ -197,13 +211,13 @@ extension NodeCore {
     func fail(_ transaction: UInt32, code: UInt64, node: NodeIndex, now: Instant) {
         guard let request = requests[transaction], request.node == node else { return }
         switch (code, request.purpose) {
-        case (404, .refresh(let key, let announce)):
+        case (404, .refresh(let search, let announce)):
             finish(request, node: node, now: now)
-            reannounce(announce, on: node, key: key, now: now)
-        case (401, .put(let key, _)), (401, .refresh(let key, _)), (401, .listen(let key, _, _)):
+            reannounce(announce, on: node, search: search, now: now)
+        case (401, .put(let search, _)), (401, .refresh(let search, _)), (401, .listen(let search, _, _)):
             finish(request, node: node, now: now)
             requestEnded(request, now: now)
-            tokenWasRefused(by: node, key: key, now: now)
+            tokenWasRefused(by: node, search: search, now: now)
         default:
             break
         }
@@ -216,10 +230,10 @@ extension NodeCore {
         statusMayHaveChanged = true
     }
 
-    private func vote(_ address: [UInt8]) {
-        guard let endpoint = Endpoint(address: address, port: 0) else { return }
-        let before = votes.winner
-        votes.vote(for: endpoint)
-        if votes.winner != before { events.append(.publicAddressChanged(publicAddress)) }
+    private func vote(_ address: [UInt8], as family: Endpoint.Family) {
+        guard let endpoint = Endpoint(address: address, port: 0), endpoint.family == family else { return }
+        let before = states[family].votes.winner
+        states[family].votes.vote(for: endpoint)
+        if states[family].votes.winner != before { events.append(.publicAddressChanged(endpoint.addressText)) }
     }
 }

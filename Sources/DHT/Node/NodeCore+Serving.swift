@@ -41,11 +41,14 @@ extension NodeCore {
 
     private func answer(_ packet: Packet, target: InfoHash, to sender: Endpoint, now: Instant) -> PacketWriter.Answer {
         var answer = PacketWriter.Answer(token: tokens.token(for: sender))
-        let want = packet.want ?? (sender.family == .ipv4 ? .ipv4 : .ipv6)
-        if want.contains(.ipv4) {
-            answer.nodes4 = table.closest(to: target, count: WireConstants.nodesPerList, nodes: nodes, now: now)
-        }
+        let want = packet.want ?? Endpoint.Families(sender.family)
+        if want.contains(.ipv4) { answer.nodes4 = closest(to: target, in: .ipv4, now: now) }
+        if want.contains(.ipv6) { answer.nodes6 = closest(to: target, in: .ipv6, now: now) }
         return answer
+    }
+
+    private func closest(to target: InfoHash, in family: Endpoint.Family, now: Instant) -> [Contact] {
+        states[family].table.closest(to: target, count: WireConstants.nodesPerList, nodes: nodes, now: now)
     }
 
     // MARK: Reading
@@ -105,7 +108,7 @@ extension NodeCore {
     ) {
         guard !packet.key.isZero else { return fail(packet, .noKey(.put), to: sender) }
         guard accepts(packet, bytes, from: sender) else { return fail(packet, .wrongToken(.put), to: sender) }
-        let isTooFar = isTooFar(packet.key, now: now)
+        let isTooFar = isTooFar(packet.key, for: sender.family, now: now)
         for value in values {
             guard value.id != 0 else {
                 fail(packet, .invalidID, to: sender)
@@ -120,8 +123,8 @@ extension NodeCore {
     }
 
     /// Whether others are so much closer to a key that nobody would look for its values here.
-    private func isTooFar(_ key: InfoHash, now: Instant) -> Bool {
-        table.isFar(from: key, closest: Timing.searchNodes, nodes: nodes, now: now)
+    private func isTooFar(_ key: InfoHash, for family: Endpoint.Family, now: Instant) -> Bool {
+        states[family].table.isFar(from: key, closest: Timing.searchNodes, nodes: nodes, now: now)
     }
 
     private func consider(_ value: Value, at key: InfoHash, created: Int64?, from sender: Endpoint, now: Instant) {
@@ -165,7 +168,7 @@ extension NodeCore {
         settle(now)
     }
 
-    private func store(_ value: Value, at key: InfoHash, expires: Instant, group: UInt64, now: Instant) {
+    func store(_ value: Value, at key: InfoHash, expires: Instant, group: UInt64?, now: Instant) {
         let replaced = storage.value(value.id, at: key)
         guard replaced != nil || storage.hasRoom(at: key) else { return }
         // What we put ourselves stays ours, whoever sends a new edition of it.

@@ -13,6 +13,8 @@ package final class NodeCore {
         package var isClient: Bool
         /// At most four characters.
         package var agent: String
+        /// Those that there is a socket of.
+        package var families: Endpoint.Families
         package var limits: NodeLimits
 
         package init(
@@ -20,12 +22,14 @@ package final class NodeCore {
             network: UInt32 = 0,
             isClient: Bool = false,
             agent: String = "ap1",
+            families: Endpoint.Families = .ipv4,
             limits: NodeLimits = NodeLimits()
         ) {
             self.id = id
             self.network = network
             self.isClient = isClient
             self.agent = agent
+            self.families = families
             self.limits = limits
         }
     }
@@ -33,12 +37,12 @@ package final class NodeCore {
     /// What is to be done at a time.
     enum Wake: Sendable {
         case request(UInt32)
-        case search(InfoHash)
+        case search(SearchID)
         case storage, confirm, sweep, rotation, bootstrap
     }
 
     struct Socket {
-        let search: InfoHash
+        let search: SearchID
         let node: NodeIndex
         let listen: UInt64
     }
@@ -59,12 +63,16 @@ package final class NodeCore {
     /// Unix milliseconds at the origin of the monotonic clock.
     var wallOrigin: Int64 = 0
 
+    /// Those that there is a socket of.
+    private(set) var families: Endpoint.Families
+    /// Those in which a node answered lately.
+    private(set) var connected: Endpoint.Families = []
+    var states: PerFamily<FamilyState>
     var nodes: NodeTable
-    var table: RoutingTable
     var requests: [UInt32: Request] = [:]
-    var searches: [InfoHash: Search] = [:]
-    var searchOrder: [InfoHash] = []
-    var dirtySearches: [InfoHash] = []
+    var responseTimes = ResponseTimes()
+    var searches: [SearchID: Search] = [:]
+    var dirtySearches: [SearchID] = []
     var sockets: [UInt32: Socket] = [:]
     var operations: [OperationID: InfoHash] = [:]
     var storage: Storage
@@ -74,7 +82,6 @@ package final class NodeCore {
     var rates: RateTable
     var answerRates: RateTable
     var blacklist: Set<Endpoint> = []
-    var votes: AddressVotes
     var timers = DeadlineQueue<Wake>()
     var events: [NodeEvent] = []
     var nextNumber: UInt64 = 1
@@ -84,10 +91,8 @@ package final class NodeCore {
     var isStarted = false
     /// The addresses to start from are being looked up.
     var isResolving = false
-    var hasLookedUpItself = false
     var bootstrapBackoff = Backoff(initial: Timing.bootstrapInitial, cap: Timing.bootstrapCap)
     var isBootstrapScheduled = false
-    var bootstrapPings = 0
     var confirmAt = Instant.distantFuture
     var storageWake = Instant.distantFuture
 
@@ -116,7 +121,8 @@ package final class NodeCore {
             agent: configuration.agent
         )
         nodes = NodeTable(limit: limits.nodes)
-        table = RoutingTable(own: configuration.id)
+        families = configuration.families
+        states = PerFamily { _ in FamilyState(own: configuration.id, voteLimit: limits.addressVotes) }
         var storageLimits = Storage.Limits()
         storageLimits.bytes = limits.storedBytes
         storage = Storage(limits: storageLimits)
@@ -131,15 +137,17 @@ package final class NodeCore {
             total: limits.answeredBytes,
             addressLimit: limits.ratedAddresses
         )
-        votes = AddressVotes(limit: limits.addressVotes)
     }
 
     // MARK: Inputs
 
     /// Begins to keep the node alive; tells it the time of day at this moment.
-    package func start(now: Instant, wallTime: WallTime) {
+    ///
+    /// The families are those that there is a socket of, if not those of the configuration.
+    package func start(now: Instant, wallTime: WallTime, families: Endpoint.Families? = nil) {
         setWallTime(wallTime, now: now)
         guard !isStarted else { return }
+        if let families { self.families = families }
         isStarted = true
         confirmAt = now + randomness.duration(in: Timing.confirmFirst)
         timers.insert(.confirm, at: confirmAt)
@@ -175,7 +183,7 @@ package final class NodeCore {
         while let wake = timers.popDue(at: now) {
             switch wake {
             case .request(let transaction): requestDue(transaction, now: now)
-            case .search(let key): searchDue(key, now: now)
+            case .search(let id): searchDue(id, now: now)
             case .storage: expireStorage(now: now)
             case .confirm: confirmDue(now: now)
             case .sweep: sweepDue(now: now)
@@ -306,8 +314,8 @@ package final class NodeCore {
     /// Brings everything to rest after an input.
     func settle(_ now: Instant) {
         updateStatus(now)
-        while let key = dirtySearches.popLast() {
-            guard let search = searches[key], search.isDirty else { continue }
+        while let id = dirtySearches.popLast() {
+            guard let search = searches[id], search.isDirty else { continue }
             search.isDirty = false
             step(search, now: now)
             updateStatus(now)
@@ -316,41 +324,54 @@ package final class NodeCore {
             storageWake = next
             timers.insert(.storage, at: next)
         }
+        // A request that was answered in time is no reason to wake up.
+        while case .request(let transaction) = timers.nextKey, requests[transaction] == nil { timers.removeNext() }
     }
 
     private func updateStatus(_ now: Instant) {
         guard statusMayHaveChanged else { return }
         statusMayHaveChanged = false
-        let new = currentStatus(now)
-        guard new != status else { return }
-        let old = status
-        status = new
-        events.append(.statusChanged(new))
+        for family in families.members {
+            let new = currentStatus(of: family, now)
+            if new != states[family].status { setStatus(new, of: family, now: now) }
+        }
+        let overall = families.members.map { states[$0].status }.max() ?? .disconnected
+        guard overall != status else { return }
+        status = overall
+        events.append(.statusChanged(overall))
+    }
+
+    private func setStatus(_ new: NodeStatus, of family: Endpoint.Family, now: Instant) {
+        let old = states[family].status
+        states[family].status = new
+        connected.remove(Endpoint.Families(family))
         switch new {
         case .connected:
+            connected.insert(Endpoint.Families(family))
             bootstrapBackoff.reset()
-            if !hasLookedUpItself { lookUpItself(now: now) }
+            if !states[family].hasLookedUpItself { lookUpItself(in: family, now: now) }
         case .disconnected:
-            hasLookedUpItself = false
+            states[family].hasLookedUpItself = false
             scheduleBootstrap(at: old == .connected ? now : bootstrapTime(now))
         case .connecting:
             // Operations wait now, so it is to be found out soon who is there.
-            pingKnownNodes(now: now)
+            pingKnownNodes(of: family, now: now)
             scheduleConfirm(at: now + Timing.connectingCheck)
         }
-        if new != .connecting { markAllSearches() }
+        // An operation may wait for this family alone.
+        if new != .connecting || old == .connected { markAllSearches() }
     }
 
-    private func currentStatus(_ now: Instant) -> NodeStatus {
+    private func currentStatus(of family: Endpoint.Family, _ now: Instant) -> NodeStatus {
         var hasDubious = false
-        for bucket in table.buckets {
+        for bucket in states[family].table.buckets {
             for index in bucket.nodes {
                 let node = nodes[index]
                 if node.isGood(at: now) { return .connected }
                 if !node.isExpired { hasDubious = true }
             }
         }
-        return hasDubious || bootstrapPings > 0 || isResolving ? .connecting : .disconnected
+        return hasDubious || states[family].bootstrapPings > 0 || isResolving ? .connecting : .disconnected
     }
 
     func takeNumber() -> UInt64 {
@@ -368,19 +389,24 @@ extension NodeCore {
     /// What a program that runs the node may want to show.
     package func statistics(now: Instant) -> NodeStatistics {
         var result = NodeStatistics()
-        for node in nodes.all {
-            result.known += 1
-            if node.isGood(at: now) { result.good += 1 } else if !node.isExpired { result.dubious += 1 }
+        for family in families.members {
+            for node in nodes.all(of: family) {
+                result.known += 1
+                if node.isGood(at: now) { result.good += 1 } else if !node.isExpired { result.dubious += 1 }
+            }
+            let estimate = states[family].table.networkSizeEstimate
+            result.networkSizeEstimate = max(result.networkSizeEstimate, estimate)
         }
         result.searches = searches.count
         result.storedValues = storage.valueCount
         result.storedBytes = storage.bytes
-        result.networkSizeEstimate = table.networkSizeEstimate
         return result
     }
 
-    /// Where most peers see us, without a port.
-    package var publicAddress: String? { votes.winner?.addressText }
+    /// Where most peers see us, without a port; the address of IPv4 if there are two.
+    package var publicAddress: String? {
+        (states[.ipv4].votes.winner ?? states[.ipv6].votes.winner)?.addressText
+    }
 }
 
 /// Numbers about a running node.

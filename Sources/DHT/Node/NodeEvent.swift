@@ -25,6 +25,8 @@ public enum NodeStatus: Int, Sendable, Comparable {
 package enum NodeEvent: Sendable {
     /// Values that a get found or a listener heard, each once.
     case values(OperationID, [Value])
+    /// Rows that a query found, each once.
+    case rows(OperationID, [FieldRow])
     /// Values that a listener heard of are gone.
     case expired(OperationID, [Value.ID])
     /// A get or a put is over.

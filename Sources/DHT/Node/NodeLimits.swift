@@ -27,6 +27,8 @@ package struct NodeLimits: Sendable {
     package var storedBytes = 64 << 20
     /// Values that one listener remembers in order to report each only once.
     package var heardValues = 4096
+    /// Rows of fields that one query finds.
+    package var foundRows = 16_384
     /// Different contents of one id that a listener remembers.
     package var heardVariants = 8
     package var addressVotes = 32
@@ -37,12 +39,12 @@ package struct NodeLimits: Sendable {
 
     package init() {}
 
-    /// Answers whatever comes, as fast as it can.
-    mutating func removeRates() {
-        answeredBytesPerAddress = .max
-        answeredBytes = .max
+    /// Serves as much as comes.
+    package mutating func liftRates() {
         requestsPerAddress = .max
         requests = .max
+        answeredBytesPerAddress = .max
+        answeredBytes = .max
     }
 }
 
@@ -53,6 +55,8 @@ enum Timing {
     static let firstRetry = Duration.milliseconds(1000)
     static let retryJitter = Duration.milliseconds(250)
     static let attempts = 3
+    /// Before this no answer is late.
+    static let leastPatience = Duration.milliseconds(50)
 
     static let syncLifetime = Duration.seconds(600)
     static let stepPause = Duration.milliseconds(100)
@@ -73,6 +77,7 @@ enum Timing {
 
     static let searchNodes = 14
     static let target = 8
+    static let wantsBothOneIn = 38
     static let listenNodes = 4
     static let parallelGets = 4
     static let toleratedBadNodes = 25

@@ -1,4 +1,3 @@
-import Keys
 import Runtime
 
 /// A request that waits for its answer.
@@ -12,14 +11,24 @@ struct Request: Sendable {
         case bootstrap
         /// A find to keep the routing table fresh.
         case maintenance
-        case find(search: InfoHash)
+        case find(search: SearchID)
         /// Serves all gets of the search that ask the same and began until now.
-        case get(search: InfoHash, query: Query, latest: OperationID)
-        case probe(search: InfoHash)
-        case put(search: InfoHash, announce: UInt64)
-        case refresh(search: InfoHash, announce: UInt64)
-        case listen(search: InfoHash, listen: UInt64, socket: UInt32)
+        case get(search: SearchID, query: Query, latest: OperationID)
+        case probe(search: SearchID)
+        case put(search: SearchID, announce: UInt64)
+        case refresh(search: SearchID, announce: UInt64)
+        case listen(search: SearchID, listen: UInt64, socket: UInt32)
         case update
+
+        /// The search it belongs to.
+        var search: SearchID? {
+            switch self {
+            case .ping, .bootstrap, .maintenance, .update: nil
+            case .find(let search), .get(let search, _, _), .probe(let search), .put(let search, _),
+                .refresh(let search, _), .listen(let search, _, _):
+                search
+            }
+        }
     }
 
     let transaction: UInt32
@@ -29,17 +38,13 @@ struct Request: Sendable {
     let purpose: Purpose
     /// The message and its parts, sent again as they are.
     let datagrams: [[UInt8]]
+    let began: Instant
     var attempt = 1
+    /// The answer takes longer than answers usually do.
+    var isSlow = false
     var delay: Duration
+    /// When it is sent again, or given up.
     var deadline: Instant
 
-    /// The search it belongs to.
-    var search: InfoHash? {
-        switch purpose {
-        case .ping, .bootstrap, .maintenance, .update: nil
-        case .find(let search), .get(let search, _, _), .probe(let search), .put(let search, _),
-            .refresh(let search, _), .listen(let search, _, _):
-            search
-        }
-    }
+    var search: SearchID? { purpose.search }
 }

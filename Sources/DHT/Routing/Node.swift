@@ -21,6 +21,7 @@ struct Node: Sendable {
     static let toleratedAuthErrors: UInt8 = 3
 
     let id: InfoHash
+    /// Always of the same family.
     var endpoint: Endpoint
     /// The last packet from it.
     var lastSeen = Instant.longAgo
@@ -31,6 +32,8 @@ struct Node: Sendable {
     /// It does not want to be in routing tables.
     var isClient = false
     var pendingRequests: Int32 = 0
+
+    var family: Endpoint.Family { endpoint.family }
 
     func isGood(at now: Instant) -> Bool {
         !isExpired && now.nanoseconds &- lastReply.nanoseconds < Self.replyIsRecent && !isOld(at: now)

@@ -1,25 +1,46 @@
 import Keys
 import Runtime
 
-/// All known nodes of one family, in slots, and sorted by id.
+/// All known nodes in slots, and sorted by id for each address family.
 ///
-/// Slots are freed only by ``sweep(keeping:)``, so that an index held anywhere never points to another node.
+/// What has two addresses is two nodes here. Slots are freed only by ``sweep(keeping:)``, so that an index held anywhere
+/// never points to another node.
 struct NodeTable: Sendable {
+    private struct Listing: Sendable {
+        var byID: [InfoHash: NodeIndex] = [:]
+        var order: [(id: InfoHash, index: NodeIndex)] = []
+
+        /// The first position whose id is not below an id.
+        func position(of id: InfoHash) -> Int {
+            var low = 0
+            var high = order.count
+            while low < high {
+                let middle = (low + high) / 2
+                if order[middle].id < id { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+    }
+
     private var slots: [Node?] = []
     private var free: [Int32] = []
-    private var byID: [InfoHash: NodeIndex] = [:]
-    private var order: [(id: InfoHash, index: NodeIndex)] = []
+    private var listings = PerFamily { _ in Listing() }
     private(set) var newSinceSweep = 0
+    /// Nodes of one family.
     let limit: Int
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    var count: Int { order.count }
+    var count: Int { Endpoint.Family.all.reduce(0) { $0 + count(of: $1) } }
 
-    func index(of id: InfoHash) -> NodeIndex? {
-        byID[id]
+    func count(of family: Endpoint.Family) -> Int {
+        listings[family].order.count
+    }
+
+    func index(of id: InfoHash, family: Endpoint.Family) -> NodeIndex? {
+        listings[family].byID[id]
     }
 
     subscript(index: NodeIndex) -> Node {
@@ -36,7 +57,8 @@ struct NodeTable: Sendable {
 
     /// Adds a node that must not be there yet; `nil` when the table is full.
     mutating func insert(_ node: Node) -> NodeIndex? {
-        guard order.count < limit else { return nil }
+        let family = node.family
+        guard count(of: family) < limit else { return nil }
         let index: NodeIndex
         if let slot = free.popLast() {
             index = NodeIndex(slot: slot)
@@ -45,27 +67,17 @@ struct NodeTable: Sendable {
             index = NodeIndex(slot: Int32(slots.count))
             slots.append(node)
         }
-        byID[node.id] = index
-        order.insert((node.id, index), at: position(of: node.id))
+        listings[family].byID[node.id] = index
+        listings[family].order.insert((node.id, index), at: listings[family].position(of: node.id))
         newSinceSweep += 1
         return index
     }
 
-    /// The first position whose id is not below an id.
-    private func position(of id: InfoHash) -> Int {
-        var low = 0
-        var high = order.count
-        while low < high {
-            let middle = (low + high) / 2
-            if order[middle].id < id { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
-
     /// Nodes near a target, walking from its place in the order to both sides; neither expired nor clients.
-    func near(_ target: InfoHash, count: Int) -> [NodeIndex] {
+    func near(_ target: InfoHash, family: Endpoint.Family, count: Int) -> [NodeIndex] {
         var result: [NodeIndex] = []
-        var up = position(of: target)
+        let order = listings[family].order
+        var up = listings[family].position(of: target)
         var down = up - 1
         while result.count < count, up < order.count || down >= 0 {
             let takesUp: Bool
@@ -85,7 +97,8 @@ struct NodeTable: Sendable {
     }
 
     /// Nodes drawn at random, expired or not.
-    func sample(_ count: Int, using randomness: inout Randomness) -> [NodeIndex] {
+    func sample(_ count: Int, family: Endpoint.Family, using randomness: inout Randomness) -> [NodeIndex] {
+        let order = listings[family].order
         guard order.count > count else { return order.map(\.index) }
         let start = Int.random(in: 0..<order.count, using: &randomness)
         return (0..<count).map { order[(start + $0) % order.count].index }
@@ -94,20 +107,25 @@ struct NodeTable: Sendable {
     /// Frees every node that is not among those to keep.
     mutating func sweep(keeping kept: Set<NodeIndex>) {
         newSinceSweep = 0
-        order.removeAll { entry in
-            guard !kept.contains(entry.index) else { return false }
-            byID[entry.id] = nil
-            slots[Int(entry.index.slot)] = nil
-            free.append(entry.index.slot)
-            return true
+        for family in Endpoint.Family.all {
+            let freed = listings[family].order.filter { !kept.contains($0.index) }
+            guard !freed.isEmpty else { continue }
+            listings[family].order.removeAll { !kept.contains($0.index) }
+            for entry in freed {
+                listings[family].byID[entry.id] = nil
+                slots[Int(entry.index.slot)] = nil
+                free.append(entry.index.slot)
+            }
         }
     }
 
-    /// Applies a change to all nodes, in the order of their ids.
-    mutating func updateAll(_ change: (inout Node) -> Void) {
-        for entry in order { change(&self[entry.index]) }
+    /// Applies a change to all nodes of a family, in the order of their ids.
+    mutating func updateAll(of family: Endpoint.Family, _ change: (inout Node) -> Void) {
+        for entry in listings[family].order { change(&self[entry.index]) }
     }
 
-    /// All nodes, in the order of their ids.
-    var all: [Node] { order.map { self[$0.index] } }
+    /// All nodes of a family, in the order of their ids.
+    func all(of family: Endpoint.Family) -> [Node] {
+        listings[family].order.map { self[$0.index] }
+    }
 }

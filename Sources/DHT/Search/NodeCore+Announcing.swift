@@ -6,29 +6,37 @@ extension NodeCore {
     /// Sends what the closest nodes do not have yet, and refreshes what they have.
     func announce(_ search: Search, on ready: ArraySlice<Int>, isSynced: Bool, now: Instant) {
         guard !search.announces.isEmpty else { return }
-        for announce in search.announces {
+        for announce in search.announces
+        where announce.isPermanent || announce.parts.open.includes(search.family) {
             for position in ready { self.announce(announce, search, position, now: now) }
         }
         for position in ready { probe(search, position, now: now) }
         guard isSynced else { return }
-        for index in search.announces.indices {
-            let announce = search.announces[index]
-            guard ready.allSatisfy({ isSettled(search.nodes[$0].announcing[announce.id]) }) else { continue }
-            finish(announce, succeeded: acknowledgements(of: announce.id, in: search) > 0)
+        for index in search.announces.indices where search.announces[index].parts.open.includes(search.family) {
+            let id = search.announces[index].id
+            guard ready.allSatisfy({ isSettled(search.nodes[$0].announcing[id]) }) else { continue }
+            search.announces[index].parts.end(search.family, succeeded: acknowledgements(of: id, in: search) > 0)
+        }
+    }
+
+    /// Answers those who wait for announces that are over in all families that matter.
+    func finishEndedAnnounces(of search: Search) {
+        for index in search.announces.indices
+        where !search.announces[index].waiting.isEmpty && search.announces[index].parts.areOver(connected: connected) {
+            finish(search.announces[index], succeeded: search.announces[index].parts.hasSucceeded)
             search.announces[index].waiting = []
         }
-        let done = search.announces.filter { announce in
-            !announce.isPermanent && ready.allSatisfy { isSettled(search.nodes[$0].announcing[announce.id]) }
-        }
-        remove(done.map(\.id), from: search)
+        remove(search.announces.filter { !$0.isPermanent && $0.parts.open.isEmpty }.map(\.id), at: search.key)
     }
 
     /// Forgets announces, and how far they were with each node.
-    func remove(_ announces: [UInt64], from search: Search) {
+    func remove(_ announces: [UInt64], at key: InfoHash) {
         guard !announces.isEmpty else { return }
-        search.announces.removeAll { announces.contains($0.id) }
-        for position in search.nodes.indices {
-            for id in announces { search.nodes[position].announcing[id] = nil }
+        wanted(at: key)?.announces.removeAll { announces.contains($0.id) }
+        for search in searches(at: key) {
+            for position in search.nodes.indices {
+                for id in announces { search.nodes[position].announcing[id] = nil }
+            }
         }
     }
 
@@ -39,7 +47,11 @@ extension NodeCore {
         }
     }
 
-    func acknowledgements(of announce: UInt64, in search: Search) -> Int {
+    func acknowledgements(of announce: UInt64, at key: InfoHash) -> Int {
+        searches(at: key).reduce(0) { $0 + acknowledgements(of: announce, in: $1) }
+    }
+
+    private func acknowledgements(of announce: UInt64, in search: Search) -> Int {
         search.nodes.count {
             if case .acknowledged = $0.announcing[announce] { true } else { false }
         }
@@ -76,7 +88,7 @@ extension NodeCore {
             filters: probed.count == 1 ? [.id(first.id)] : []
         )
         for announce in probed { search.nodes[position].probed.append(announce.id) }
-        let sent = send(.probe(search: key), to: node.index, now: now) {
+        let sent = send(.probe(search: search.id), to: node.index, now: now) {
             writer.get($0, key: key, query: query, to: &$1)
         }
         search.nodes[position].isProbing = sent != nil
@@ -112,7 +124,7 @@ extension NodeCore {
         let node = search.nodes[position]
         let values = OutgoingValues([announce.encoded])
         let created = announce.isPermanent || announce.created >= unixSeconds(now) ? nil : announce.created
-        let sent = send(.put(search: key, announce: announce.id), to: node.index, values: values, now: now) {
+        let sent = send(.put(search: search.id, announce: announce.id), to: node.index, values: values, now: now) {
             writer.put($0, key: key, values: values, created: created, token: node.token, to: &$1)
         }
         search.nodes[position].announcing[announce.id] = sent == nil ? nil : .sending
@@ -121,15 +133,15 @@ extension NodeCore {
     private func sendRefresh(_ announce: Announce, _ search: Search, _ position: Int, now: Instant) {
         let key = search.key
         let node = search.nodes[position]
-        let sent = send(.refresh(search: key, announce: announce.id), to: node.index, now: now) {
+        let sent = send(.refresh(search: search.id, announce: announce.id), to: node.index, now: now) {
             writer.refresh($0, key: key, valueID: announce.id, token: node.token, to: &$1)
         }
         search.nodes[position].announcing[announce.id] = sent == nil ? nil : .sending
     }
 
     /// A node confirmed a put or a refresh.
-    func acknowledge(_ announce: UInt64, by node: NodeIndex, key: InfoHash, isConfirmed: Bool, now: Instant) {
-        guard let search = searches[key], let position = search.position(of: node) else { return }
+    func acknowledge(_ announce: UInt64, by node: NodeIndex, search id: SearchID, isConfirmed: Bool, now: Instant) {
+        guard let search = searches[id], let position = search.position(of: node) else { return }
         search.nodes[position].isCandidate = false
         guard search.announces.contains(where: { $0.id == announce }) else { return }
         search.nodes[position].announcing[announce] = isConfirmed ? .acknowledged(now) : nil
@@ -137,8 +149,8 @@ extension NodeCore {
     }
 
     /// A node does not have the value that was to be refreshed.
-    func reannounce(_ id: UInt64, on node: NodeIndex, key: InfoHash, now: Instant) {
-        guard let search = searches[key], let position = search.position(of: node) else { return }
+    func reannounce(_ id: UInt64, on node: NodeIndex, search: SearchID, now: Instant) {
+        guard let search = searches[search], let position = search.position(of: node) else { return }
         search.nodes[position].announcing[id] = nil
         if let announce = search.announces.first(where: { $0.id == id }), search.nodes[position].isSynced(at: now) {
             sendPut(announce, search, position, now: now)

@@ -27,15 +27,15 @@ extension NodeCore {
         } else {
             socket = drawTransaction()
             // Values may come before the confirmation.
-            sockets[socket] = Socket(search: search.key, node: node.index, listen: listen.id)
+            sockets[socket] = Socket(search: search.id, node: node.index, listen: listen.id)
             search.nodes[position].listening.append(
                 SearchNode.Listening(listen: listen.id, socket: socket, isPending: true, lastReply: .longAgo)
             )
         }
         let key = search.key
-        let purpose = Request.Purpose.listen(search: key, listen: listen.id, socket: socket)
+        let purpose = Request.Purpose.listen(search: search.id, listen: listen.id, socket: socket)
         let sent = send(purpose, to: node.index, now: now) {
-            writer.listen($0, key: key, socket: socket, query: listen.query, token: node.token, to: &$1)
+            writer.listen($0, key: key, socket: socket, query: listen.query.onWire, token: node.token, to: &$1)
         }
         if sent == nil, let index = search.nodes[position].listening.firstIndex(where: { $0.socket == socket }) {
             search.nodes[position].listening[index].isPending = false
@@ -43,14 +43,14 @@ extension NodeCore {
     }
 
     func confirmListen(
-        _ key: InfoHash,
+        _ id: SearchID,
         _ socket: UInt32,
         _ packet: Packet,
         _ bytes: RawSpan,
         node: NodeIndex,
         now: Instant
     ) {
-        guard let search = searches[key], let position = search.position(of: node),
+        guard let search = searches[id], let position = search.position(of: node),
             let index = search.nodes[position].listening.firstIndex(where: { $0.socket == socket })
         else { return }
         search.nodes[position].isCandidate = false
@@ -85,10 +85,8 @@ extension NodeCore {
     }
 
     func closeSockets(of node: NodeIndex, now: Instant) {
-        for key in searchOrder {
-            guard let search = searches[key], !search.listens.isEmpty, let position = search.position(of: node) else {
-                continue
-            }
+        for search in searches(of: nodes[node].family) where !search.listens.isEmpty {
+            guard let position = search.position(of: node) else { continue }
             let listening = search.nodes[position].listening
             search.nodes[position].listening = []
             for one in listening { close(one, of: node, in: search, now: now) }
@@ -103,7 +101,7 @@ extension NodeCore {
             let index = search.listens.firstIndex(where: { $0.id == socket.listen })
         else { return }
         let holder = ListenCache.Holder.node(socket.node)
-        add(values, from: holder, to: search, index, now: now)
+        add(values, from: holder, to: search.wanted, index, now: now)
         for id in packet.refreshed { search.listens[index].cache.refresh(id, by: holder, now: now) }
         let gone = packet.expired.filter { search.listens[index].cache.remove($0, from: holder) }
         report(gone, expiredFor: search.listens[index])
@@ -113,16 +111,16 @@ extension NodeCore {
     private func add(
         _ values: [Value],
         from holder: ListenCache.Holder,
-        to search: Search,
+        to wanted: Wanted,
         _ index: Int,
         now: Instant
     ) {
-        let query = search.listens[index].query
+        let query = wanted.listens[index].query
         let news = values.filter { value in
-            query.matches(value) && search.listens[index].cache.add(value, from: holder, now: now)
+            query.matches(value) && wanted.listens[index].cache.add(value, from: holder, now: now)
         }
         guard !news.isEmpty else { return }
-        for operation in search.listens[index].operations { events.append(.values(operation, news)) }
+        for operation in wanted.listens[index].operations { events.append(.values(operation, news)) }
     }
 
     private func report(_ ids: [UInt64], expiredFor listen: Listen) {
@@ -132,20 +130,20 @@ extension NodeCore {
 
     /// A value was stored on this node: its own listeners hear of it too.
     func hearOwn(_ value: Value, at key: InfoHash, now: Instant) {
-        guard let search = searches[key] else { return }
-        for index in search.listens.indices { add([value], from: .own, to: search, index, now: now) }
+        guard let wanted = wanted(at: key) else { return }
+        for index in wanted.listens.indices { add([value], from: .own, to: wanted, index, now: now) }
     }
 
     func forgetOwn(_ id: UInt64, at key: InfoHash) {
-        guard let search = searches[key] else { return }
-        for index in search.listens.indices where search.listens[index].cache.remove(id, from: .own) {
-            report([id], expiredFor: search.listens[index])
+        guard let wanted = wanted(at: key) else { return }
+        for index in wanted.listens.indices where wanted.listens[index].cache.remove(id, from: .own) {
+            report([id], expiredFor: wanted.listens[index])
         }
     }
 
     func refreshOwn(_ id: UInt64, at key: InfoHash, now: Instant) {
-        guard let search = searches[key] else { return }
-        for index in search.listens.indices { search.listens[index].cache.refresh(id, by: .own, now: now) }
+        guard let wanted = wanted(at: key) else { return }
+        for index in wanted.listens.indices { wanted.listens[index].cache.refresh(id, by: .own, now: now) }
     }
 
     // MARK: The end
@@ -154,11 +152,13 @@ extension NodeCore {
     func endLingering(_ search: Search, now: Instant) {
         let ended = search.listens.filter { $0.lingersUntil.map { $0 <= now } == true }.map(\.id)
         guard !ended.isEmpty else { return }
-        for position in search.nodes.indices {
-            for listening in search.nodes[position].listening where ended.contains(listening.listen) {
-                sockets[listening.socket] = nil
+        for search in searches(at: search.key) {
+            for position in search.nodes.indices {
+                for listening in search.nodes[position].listening where ended.contains(listening.listen) {
+                    sockets[listening.socket] = nil
+                }
+                search.nodes[position].listening.removeAll { ended.contains($0.listen) }
             }
-            search.nodes[position].listening.removeAll { ended.contains($0.listen) }
         }
         search.listens.removeAll { ended.contains($0.id) }
     }

@@ -5,18 +5,32 @@ import Runtime
 extension NodeCore {
     // MARK: The set of searches
 
-    /// The search for a key, made if it is not there.
-    func search(for key: InfoHash, now: Instant) -> Search? {
-        if let search = searches[key] { return search }
+    /// The searches for a key in all families, made if they are not there; fewer or none when there are too many.
+    func searches(for key: InfoHash, now: Instant) -> [Search] {
+        families.members.compactMap { search(for: SearchID(key: key, family: $0), now: now) }
+    }
+
+    func search(for id: SearchID, now: Instant) -> Search? {
+        if let search = searches[id] { return search }
         if searches.count >= limits.searches { dropIdleSearches(now: now, idle: .zero) }
         guard searches.count < limits.searches else { return nil }
-        let search = Search(key: key, now: now)
-        searches[key] = search
-        searchOrder.insert(key, at: searchPosition(of: key))
+        let search = Search(id: id, wanted: wanted(at: id.key) ?? Wanted(), now: now)
+        searches[id] = search
+        states[id.family].searchOrder.insert(id.key, at: searchPosition(of: id.key, family: id.family))
         return search
     }
 
-    private func searchPosition(of key: InfoHash) -> Int {
+    /// The searches for a key that are there.
+    func searches(at key: InfoHash) -> [Search] {
+        families.members.compactMap { searches[SearchID(key: key, family: $0)] }
+    }
+
+    func wanted(at key: InfoHash) -> Wanted? {
+        searches[SearchID(key: key, family: .ipv4)]?.wanted ?? searches[SearchID(key: key, family: .ipv6)]?.wanted
+    }
+
+    private func searchPosition(of key: InfoHash, family: Endpoint.Family) -> Int {
+        let searchOrder = states[family].searchOrder
         var low = 0
         var high = searchOrder.count
         while low < high {
@@ -27,31 +41,35 @@ extension NodeCore {
     }
 
     func dropIdleSearches(now: Instant, idle: Duration) {
-        let dropped = searchOrder.filter { key in
-            guard let search = searches[key] else { return true }
-            return !search.isActive && now - search.lastStep >= idle
+        for family in families.members {
+            let dropped = searches(of: family).filter { !$0.isActive && now - $0.lastStep >= idle }
+            guard !dropped.isEmpty else { continue }
+            for search in dropped { searches[search.id] = nil }
+            states[family].searchOrder.removeAll { searches[SearchID(key: $0, family: family)] == nil }
         }
-        guard !dropped.isEmpty else { return }
-        for key in dropped { searches[key] = nil }
-        searchOrder.removeAll { searches[$0] == nil }
+    }
+
+    /// The searches of a family, in the order of their keys.
+    func searches(of family: Endpoint.Family) -> [Search] {
+        states[family].searchOrder.compactMap { searches[SearchID(key: $0, family: family)] }
     }
 
     /// Has a search run before the current input is done with.
     func mark(_ search: Search) {
         guard !search.isDirty else { return }
         search.isDirty = true
-        dirtySearches.append(search.key)
+        dirtySearches.append(search.id)
     }
 
     func markAllSearches() {
-        for key in searchOrder {
-            if let search = searches[key], search.isActive { mark(search) }
+        for family in families.members {
+            for search in searches(of: family) where search.isActive { mark(search) }
         }
     }
 
     func markSearches(of node: NodeIndex) {
-        for key in searchOrder {
-            if let search = searches[key], search.isActive, search.position(of: node) != nil { mark(search) }
+        for search in searches(of: nodes[node].family) where search.isActive && search.position(of: node) != nil {
+            mark(search)
         }
     }
 
@@ -60,11 +78,11 @@ extension NodeCore {
         let time = max(time, search.lastStep + Timing.stepPause)
         guard time < search.wake else { return }
         search.wake = time
-        timers.insert(.search(search.key), at: time)
+        timers.insert(.search(search.id), at: time)
     }
 
-    func searchDue(_ key: InfoHash, now: Instant) {
-        guard let search = searches[key], search.wake <= now else { return }
+    func searchDue(_ id: SearchID, now: Instant) {
+        guard let search = searches[id], search.wake <= now else { return }
         search.wake = .distantFuture
         mark(search)
     }
@@ -73,14 +91,16 @@ extension NodeCore {
 
     /// Offers a new node to the searches whose keys are near it.
     func offerToSearches(_ node: NodeIndex, now: Instant) {
-        let start = searchPosition(of: nodes[node].id)
+        let family = nodes[node].family
+        let order = states[family].searchOrder
+        let start = searchPosition(of: nodes[node].id, family: family)
         var up = start
-        while up < searchOrder.count, let search = searches[searchOrder[up]] {
+        while up < order.count, let search = searches[SearchID(key: order[up], family: family)] {
             if !insert(node, into: search, now: now), search.isActive { break }
             up += 1
         }
         var down = start - 1
-        while down >= 0, let search = searches[searchOrder[down]] {
+        while down >= 0, let search = searches[SearchID(key: order[down], family: family)] {
             if !insert(node, into: search, now: now), search.isActive { break }
             down -= 1
         }
@@ -127,7 +147,9 @@ extension NodeCore {
 
     private func refill(_ search: Search, now: Instant) {
         search.lastRefill = now
-        for index in nodes.near(search.key, count: Timing.searchNodes) { insert(index, into: search, now: now) }
+        for index in nodes.near(search.key, family: search.family, count: Timing.searchNodes) {
+            insert(index, into: search, now: now)
+        }
     }
 
     // MARK: Step
@@ -137,7 +159,10 @@ extension NodeCore {
         search.lastStep = now
         guard search.isActive else { return }
         endOverdue(search, now: now)
-        guard status != .connecting else { return wakeForDeadlines(search) }
+        guard states[search.family].status != .connecting else {
+            finishEnded(search)
+            return wakeForDeadlines(search)
+        }
         if now - search.lastRefill > .seconds(600) || search.nodes.isEmpty,
             search.nodes.count(where: { !isBad($0) }) < Timing.searchNodes
         {
@@ -150,12 +175,13 @@ extension NodeCore {
         let ready = isSynced ? synced[...] : synced.count >= 2 ? synced.dropLast() : []
         if isSynced {
             search.isLookup = false
-            finishGets(of: search, front: front)
+            endGets(of: search, front: front)
         }
         announce(search, on: ready, isSynced: isSynced, now: now)
         listen(search, on: ready, now: now)
         ask(search, front: front, now: now)
         if hasFailed(search) { expire(search, now: now) }
+        finishEnded(search)
         schedule(search, front: front, now: now)
     }
 
@@ -170,21 +196,38 @@ extension NodeCore {
         return front
     }
 
-    private func finishGets(of search: Search, front: [Int]) {
-        guard !search.gets.isEmpty else { return }
-        search.gets.removeAll { get in
-            guard front.allSatisfy({ search.nodes[$0].answered.contains(get.operation) }) else { return false }
-            self.finish(get, of: search, succeeded: true)
-            return true
+    private func endGets(of search: Search, front: [Int]) {
+        for index in search.gets.indices where search.gets[index].parts.open.includes(search.family) {
+            let operation = search.gets[index].operation
+            guard front.allSatisfy({ search.nodes[$0].answered.contains(operation) }) else { continue }
+            search.gets[index].parts.end(search.family, succeeded: true)
         }
     }
 
-    func finish(_ get: Get, of search: Search, succeeded: Bool) {
-        for position in search.nodes.indices {
-            search.nodes[position].answered.removeAll { $0 == get.operation }
+    /// Ends the operations that are over in all families that matter.
+    private func finishEnded(_ search: Search) {
+        if search.gets.contains(where: { $0.parts.areOver(connected: connected) }) {
+            search.gets.removeAll { get in
+                guard get.parts.areOver(connected: connected) else { return false }
+                self.finish(get, of: search, succeeded: get.parts.hasSucceeded)
+                return true
+            }
         }
+        finishEndedAnnounces(of: search)
+    }
+
+    /// The caller takes the get out of its search.
+    private func finish(_ get: Get, of search: Search, succeeded: Bool) {
+        forget(get.operation, in: search.key)
         operations[get.operation] = nil
         events.append(.finished(get.operation, succeeded: succeeded))
+    }
+
+    /// Forgets which nodes have answered a get.
+    func forget(_ get: OperationID, in key: InfoHash) {
+        for search in searches(at: key) {
+            for position in search.nodes.indices { search.nodes[position].answered.removeAll { $0 == get } }
+        }
     }
 
     /// Asks the closest nodes that have not answered yet, a few at a time.
@@ -197,11 +240,11 @@ extension NodeCore {
             let sent: UInt32?
             if let get = search.gets.first(where: { !node.answered.contains($0.operation) }) {
                 let latest = OperationID(number: nextNumber)
-                sent = send(.get(search: key, query: get.query, latest: latest), to: node.index, now: now) {
+                sent = send(.get(search: search.id, query: get.query, latest: latest), to: node.index, now: now) {
                     writer.get($0, key: key, query: get.query, to: &$1)
                 }
             } else if !node.isSynced(at: now) {
-                sent = send(.find(search: key), to: node.index, now: now) {
+                sent = send(.find(search: search.id), to: node.index, now: now) {
                     writer.find($0, target: key, to: &$1)
                 }
             } else {
@@ -225,16 +268,13 @@ extension NodeCore {
         }
         search.nodes.removeAll()
         search.isLookup = false
-        for get in search.gets { finish(get, of: search, succeeded: false) }
-        search.gets.removeAll()
-        search.announces.removeAll { announce in
-            guard !announce.isPermanent else { return false }
-            finish(announce, succeeded: false)
-            return true
+        for index in search.gets.indices { search.gets[index].parts.end(search.family, succeeded: false) }
+        for index in search.announces.indices where !search.announces[index].isPermanent {
+            search.announces[index].parts.end(search.family, succeeded: false)
         }
         // Permanent announces and listens go on when nodes turn up; they are looked for now and then.
         search.lastRefill = now
-        if search.isActive { wake(search, at: now + .seconds(10)) }
+        if search.isActive, nodes.count(of: search.family) > 0 { wake(search, at: now + .seconds(10)) }
     }
 
     // MARK: Time
@@ -244,17 +284,17 @@ extension NodeCore {
         if search.gets.contains(where: { $0.deadline <= now }) {
             search.gets.removeAll { get in
                 guard get.deadline <= now else { return false }
-                self.finish(get, of: search, succeeded: false)
+                self.finish(get, of: search, succeeded: get.parts.hasSucceeded)
                 return true
             }
         }
         for position in search.announces.indices where search.announces[position].deadline <= now {
             let announce = search.announces[position]
             guard !announce.isPermanent || !announce.waiting.isEmpty else { continue }
-            finish(announce, succeeded: acknowledgements(of: announce.id, in: search) > 0)
+            finish(announce, succeeded: acknowledgements(of: announce.id, at: search.key) > 0)
             search.announces[position].waiting = []
         }
-        remove(search.announces.filter { !$0.isPermanent && $0.deadline <= now }.map(\.id), from: search)
+        remove(search.announces.filter { !$0.isPermanent && $0.deadline <= now }.map(\.id), at: search.key)
         endLingering(search, now: now)
     }
 
@@ -294,7 +334,7 @@ extension NodeCore {
 
     func answerSearch(
         _ request: Request,
-        _ key: InfoHash,
+        _ id: SearchID,
         _ packet: Packet,
         _ bytes: RawSpan,
         values: [Value],
@@ -302,7 +342,7 @@ extension NodeCore {
         from sender: Endpoint,
         now: Instant
     ) {
-        guard let search = searches[key], let position = search.position(of: node) else {
+        guard let search = searches[id], let position = search.position(of: node) else {
             learnNodes(packet, bytes, from: sender, for: nil, now: now)
             return
         }
@@ -322,9 +362,14 @@ extension NodeCore {
                 search.nodes[position].answered.append(get.operation)
             }
             deliver(values, to: search)
+            // A node that cannot select answers with whole values.
+            let rows =
+                packet.fields.map { readRows(bytes.extracting($0)) }
+                ?? values.map { FieldRow($0, fields: ValueField.allCases) }
+            deliver(rows: rows, to: search.wanted) { $0.operation < latest && $0.query == query }
         case .probe:
             search.nodes[position].isProbing = false
-            let rows = packet.fields.flatMap { try? FieldRows.decode(bytes.extracting($0), limits: wireLimits) } ?? []
+            let rows = packet.fields.map { readRows(bytes.extracting($0)) } ?? []
             probeAnswered(search, position, rows: rows, values: values, now: now)
         default:
             break
@@ -332,12 +377,26 @@ extension NodeCore {
         learnNodes(packet, bytes, from: sender, for: search, now: now)
     }
 
+    private func readRows(_ bytes: RawSpan) -> [FieldRow] {
+        (try? FieldRows.decode(bytes, limits: wireLimits)) ?? []
+    }
+
+    /// Hands rows to the queries that they answer.
+    func deliver(rows: [FieldRow], to wanted: Wanted, where isAnswered: (Get) -> Bool) {
+        guard !rows.isEmpty else { return }
+        for position in wanted.gets.indices where isAnswered(wanted.gets[position]) {
+            let filters = wanted.gets[position].asked.filters
+            let news = rows.compactMap { wanted.gets[position].rows?.admit($0, filters) }
+            if !news.isEmpty { events.append(.rows(wanted.gets[position].operation, news)) }
+        }
+    }
+
     /// Hands values to every get that asks for them.
     private func deliver(_ values: [Value], to search: Search) {
         guard !values.isEmpty else { return }
-        for position in search.gets.indices {
+        for position in search.gets.indices where search.gets[position].rows == nil {
             let news = values.filter { value in
-                search.gets[position].query.matches(value)
+                search.gets[position].asked.matches(value)
                     && search.gets[position].seen.insert(ValueMark(value)).inserted
             }
             if !news.isEmpty { events.append(.values(search.gets[position].operation, news)) }
@@ -346,7 +405,7 @@ extension NodeCore {
 
     /// Others stand in for a node that takes its time.
     func requestIsSlow(_ request: Request) {
-        guard let node = request.node, let key = request.search, let search = searches[key],
+        guard let node = request.node, let id = request.search, let search = searches[id],
             let position = search.position(of: node)
         else { return }
         search.nodes[position].isCandidate = true
@@ -355,7 +414,7 @@ extension NodeCore {
 
     /// A request will not be answered any more; what waited for it can try again.
     func requestEnded(_ request: Request, now: Instant) {
-        guard let node = request.node, let key = request.search, let search = searches[key],
+        guard let node = request.node, let id = request.search, let search = searches[id],
             let position = search.position(of: node)
         else { return }
         if search.nodes[position].pending == request.transaction { search.nodes[position].pending = nil }
@@ -381,10 +440,10 @@ extension NodeCore {
     }
 
     /// The node does not know the token that it once gave.
-    func tokenWasRefused(by node: NodeIndex, key: InfoHash, now: Instant) {
+    func tokenWasRefused(by node: NodeIndex, search id: SearchID, now: Instant) {
         nodes[node].authErrors &+= 1
         if nodes[node].authErrors > Node.toleratedAuthErrors { expireNode(node, now: now) }
-        guard let search = searches[key], let position = search.position(of: node) else { return }
+        guard let search = searches[id], let position = search.position(of: node) else { return }
         search.nodes[position].token = []
         search.nodes[position].lastGetReply = .longAgo
         let listening = search.nodes[position].listening

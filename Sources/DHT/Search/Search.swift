@@ -1,17 +1,57 @@
 import Keys
 import Runtime
 
-/// The way to the nodes closest to a key, and what is to be done with them.
+/// Names a search.
+struct SearchID: Hashable, Sendable {
+    let key: InfoHash
+    let family: Endpoint.Family
+
+    func hash(into hasher: inout Hasher) {
+        key.hash(into: &hasher)
+    }
+}
+
+/// What the user wants at a key.
+///
+/// The searches of both families work on it.
+final class Wanted {
+    var gets: [Get] = []
+    var announces: [Announce] = []
+    var listens: [Listen] = []
+
+    var isEmpty: Bool { gets.isEmpty && announces.isEmpty && listens.isEmpty }
+}
+
+/// How far an operation is in the families whose searches work on it.
+struct Parts: Sendable {
+    /// Where it is not over yet.
+    private(set) var open: Endpoint.Families
+    private(set) var hasSucceeded = false
+
+    init(_ families: Endpoint.Families) {
+        open = families
+    }
+
+    mutating func end(_ family: Endpoint.Family, succeeded: Bool) {
+        open.remove(Endpoint.Families(family))
+        if succeeded { hasSucceeded = true }
+    }
+
+    /// Whether the operation is over; where no node is known to be there, nobody waits once it has succeeded elsewhere.
+    func areOver(connected: Endpoint.Families) -> Bool {
+        open.isEmpty || hasSucceeded && open.isDisjoint(with: connected)
+    }
+}
+
+/// The way to the nodes of one family closest to a key, and what is to be done with them.
 ///
 /// Source: DHT protocol, "Searches". A class, since the core changes it while it looks at nodes and requests; it never
 /// leaves the core.
 final class Search {
-    let key: InfoHash
+    let id: SearchID
+    let wanted: Wanted
     /// Sorted by distance to the key.
     var nodes: [SearchNode] = []
-    var gets: [Get] = []
-    var announces: [Announce] = []
-    var listens: [Listen] = []
     /// It only wants to know its nodes, once.
     var isLookup = false
     var lastRefill = Instant.longAgo
@@ -20,12 +60,31 @@ final class Search {
     var wake = Instant.distantFuture
     var isDirty = false
 
-    init(key: InfoHash, now: Instant) {
-        self.key = key
+    init(id: SearchID, wanted: Wanted, now: Instant) {
+        self.id = id
+        self.wanted = wanted
         lastStep = now
     }
 
-    var isActive: Bool { isLookup || !gets.isEmpty || !announces.isEmpty || !listens.isEmpty }
+    var key: InfoHash { id.key }
+    var family: Endpoint.Family { id.family }
+
+    var gets: [Get] {
+        _read { yield wanted.gets }
+        _modify { yield &wanted.gets }
+    }
+
+    var announces: [Announce] {
+        _read { yield wanted.announces }
+        _modify { yield &wanted.announces }
+    }
+
+    var listens: [Listen] {
+        _read { yield wanted.listens }
+        _modify { yield &wanted.listens }
+    }
+
+    var isActive: Bool { isLookup || !wanted.isEmpty }
 
     func position(of index: NodeIndex) -> Int? {
         nodes.firstIndex { $0.index == index }
@@ -35,9 +94,15 @@ final class Search {
 /// A get that is under way.
 struct Get {
     let operation: OperationID
+    /// What other nodes are asked.
     let query: Query
+    /// What the user wants to have.
+    let asked: Query
     let deadline: Instant
+    var parts: Parts
     var seen: Set<ValueMark> = []
+    /// Only when it is fields that are looked for.
+    var rows: FoundRows?
 }
 
 /// A value that is being put, or kept in the network.
@@ -51,6 +116,7 @@ struct Announce {
     /// Another value may stand under the same id, so nodes are asked before.
     let needsProbe: Bool
     let deadline: Instant
+    var parts: Parts
     /// Who waits for the first acknowledgement by the cluster.
     var waiting: [OperationID]
 

@@ -1,14 +1,101 @@
-import Keys
+public import Keys
 import MessagePack
 
-/// The selected fields of one value, as a reply carries them.
-struct FieldRow: Hashable, Sendable {
-    var id: UInt64?
-    var type: UInt16?
+/// The fields of one value that a query asked for; the others are `nil`.
+///
+/// An encrypted value shows its id alone: its other fields look like those of plain data of nobody.
+public struct FieldRow: Hashable, Sendable {
+    public var id: Value.ID?
+    public var type: UInt16?
     /// The short id of the signer's key; zero for unsigned values.
-    var owner: InfoHash?
-    var sequence: UInt16?
-    var userType: String?
+    public var owner: InfoHash?
+    /// The edition; zero for unsigned values.
+    public var sequence: UInt16?
+    public var userType: String?
+
+    public init(
+        id: Value.ID? = nil,
+        type: UInt16? = nil,
+        owner: InfoHash? = nil,
+        sequence: UInt16? = nil,
+        userType: String? = nil
+    ) {
+        self.id = id
+        self.type = type
+        self.owner = owner
+        self.sequence = sequence
+        self.userType = userType
+    }
+}
+
+extension FieldRow {
+    /// Some fields of a value, as a node sees them that cannot open it.
+    init(_ value: Value, fields: [ValueField]) {
+        self.init(
+            id: value.id,
+            type: value.visibleType,
+            owner: value.visibleOwner,
+            sequence: value.visibleSequence,
+            userType: value.visibleUserType
+        )
+        self = keeping(fields)
+    }
+
+    func keeping(_ fields: [ValueField]) -> FieldRow {
+        FieldRow(
+            id: fields.contains(.id) ? id : nil,
+            type: fields.contains(.type) ? type : nil,
+            owner: fields.contains(.owner) ? owner : nil,
+            sequence: fields.contains(.sequence) ? sequence : nil,
+            userType: fields.contains(.userType) ? userType : nil
+        )
+    }
+
+    /// Whether no field says otherwise than a filter; fields that are not there say nothing.
+    func agrees(with filter: ValueFilter) -> Bool {
+        switch filter {
+        case .id(let wanted): id == nil || id == wanted
+        case .type(let wanted): type == nil || type == wanted
+        case .owner(let wanted): owner == nil || owner == wanted
+        case .sequence(let wanted): sequence == wanted
+        case .userType(let wanted): userType == nil || userType == wanted
+        }
+    }
+
+    /// Whether another row says all that this one does.
+    func isCovered(by other: FieldRow) -> Bool {
+        (id == nil || id == other.id) && (type == nil || type == other.type) && (owner == nil || owner == other.owner)
+            && (sequence == nil || sequence == other.sequence) && (userType == nil || userType == other.userType)
+    }
+}
+
+/// The rows that a query has found, each once.
+struct FoundRows: Sendable {
+    private let fields: [ValueField]
+    private let limit: Int
+    private var known: Set<FieldRow> = []
+
+    init(fields: [ValueField], limit: Int) {
+        self.fields = fields
+        self.limit = limit
+    }
+
+    /// The row with no more than the fields that were asked for; `nil` if a known one says as much.
+    mutating func admit(_ row: FieldRow, _ filters: [ValueFilter]) -> FieldRow? {
+        guard filters.allSatisfy(row.agrees) else { return nil }
+        let row = row.keeping(fields)
+        guard known.count < limit, row != FieldRow(), !known.contains(row) else { return nil }
+        // Whoever answers with fewer fields than were asked for is rare, so only then all rows are looked at.
+        if row.fieldCount < fields.count, known.contains(where: row.isCovered) { return nil }
+        known.insert(row)
+        return row
+    }
+}
+
+extension FieldRow {
+    fileprivate var fieldCount: Int {
+        [id != nil, type != nil, owner != nil, sequence != nil, userType != nil].count { $0 }
+    }
 }
 
 /// Rows of selected fields.

@@ -32,13 +32,6 @@ struct Packet: Sendable {
         case part
     }
 
-    /// The address families that a request wants nodes of.
-    struct Want: OptionSet, Sendable {
-        let rawValue: UInt8
-        static let ipv4 = Want(rawValue: 1)
-        static let ipv6 = Want(rawValue: 2)
-    }
-
     var kind = Kind.reply
     var transaction: UInt32 = 0
     var network: UInt32 = 0
@@ -47,7 +40,8 @@ struct Packet: Sendable {
     var sender = InfoHash.zero
     var key = InfoHash.zero
     var target = InfoHash.zero
-    var want: Want?
+    /// The address families that a request wants nodes of.
+    var want: Endpoint.Families?
     var version: UInt64 = 0
     var socket: UInt32 = 0
     var valueID: UInt64 = 0
@@ -196,8 +190,8 @@ extension Packet {
         }
     }
 
-    private static func readWant(_ reader: inout MessagePackReader) throws(WireError) -> Want {
-        var want: Want = []
+    private static func readWant(_ reader: inout MessagePackReader) throws(WireError) -> Endpoint.Families {
+        var want: Endpoint.Families = []
         for _ in 0..<(try reader.arrayHeader()) {
             switch try reader.number() {
             case WireConstants.familyIPv4: want.insert(.ipv4)

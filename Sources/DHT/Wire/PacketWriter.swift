@@ -80,7 +80,7 @@ struct PacketWriter: Sendable {
     func find(
         _ transaction: UInt32,
         target: InfoHash,
-        want: Packet.Want? = nil,
+        want: Endpoint.Families? = nil,
         to writer: inout MessagePackWriter
     ) {
         request(.find, transaction, entries: want == nil ? 1 : 2, to: &writer) { writer in
@@ -94,7 +94,7 @@ struct PacketWriter: Sendable {
         _ transaction: UInt32,
         key: InfoHash,
         query: Query,
-        want: Packet.Want? = nil,
+        want: Endpoint.Families? = nil,
         to writer: inout MessagePackWriter
     ) {
         let entries = 1 + (query.isEmpty ? 0 : 1) + (want == nil ? 0 : 1)
@@ -221,7 +221,7 @@ struct PacketWriter: Sendable {
         writer.write(transaction)
     }
 
-    private static func write(_ want: Packet.Want, to writer: inout MessagePackWriter) {
+    private static func write(_ want: Endpoint.Families, to writer: inout MessagePackWriter) {
         let families =
             (want.contains(.ipv4) ? [WireConstants.familyIPv4] : [])
             + (want.contains(.ipv6) ? [WireConstants.familyIPv6] : [])

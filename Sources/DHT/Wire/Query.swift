@@ -20,6 +20,8 @@ public enum ValueFilter: Hashable, Sendable {
     case type(UInt16)
     /// The short id of the signer's key; zero for unsigned values.
     case owner(InfoHash)
+    /// The edition; zero for unsigned values. Other nodes cannot filter on it, so that is done where the answers come in.
+    case sequence(UInt16)
     case userType(String)
 
     public func matches(_ value: Value) -> Bool {
@@ -27,6 +29,7 @@ public enum ValueFilter: Hashable, Sendable {
         case .id(let id): value.id == id
         case .type(let type): value.visibleType == type
         case .owner(let owner): value.visibleOwner == owner
+        case .sequence(let sequence): value.visibleSequence == sequence
         case .userType(let text): value.visibleUserType == text
         }
     }
@@ -49,6 +52,13 @@ public struct Query: Hashable, Sendable {
 
     public func matches(_ value: Value) -> Bool {
         filters.allSatisfy { $0.matches(value) }
+    }
+
+    /// What other nodes are asked for it: all that they can filter on, and the fields to filter on the rest here.
+    var onWire: Query {
+        let sent = filters.filter(\.isOnWire)
+        guard sent.count < filters.count else { return self }
+        return Query(fields: fields.isEmpty ? [] : fields + [.sequence], filters: sent)
     }
 
     /// Whether the answer to another query holds all that this one asks for.
@@ -127,6 +137,7 @@ extension Query {
         writer.write(key: "s")
         writer.writeArrayHeader(count: fields.count)
         for field in fields { writer.write(field.rawValue) }
+        let filters = filters.filter(\.isOnWire)
         writer.write(key: "w")
         writer.writeArrayHeader(count: filters.count)
         for filter in filters {
@@ -138,6 +149,10 @@ extension Query {
 }
 
 extension ValueFilter {
+    fileprivate var isOnWire: Bool {
+        if case .sequence = self { false } else { true }
+    }
+
     fileprivate init?(field: UInt64, content: MessagePackValue) {
         switch UInt8(exactly: field).flatMap(ValueField.init(rawValue:)) {
         case .id:
@@ -172,6 +187,10 @@ extension ValueFilter {
             writer.write(ValueField.owner.rawValue)
             writer.write(key: "v")
             writer.write(owner)
+        case .sequence(let sequence):
+            writer.write(ValueField.sequence.rawValue)
+            writer.write(key: "v")
+            writer.write(sequence)
         case .userType(let text):
             writer.write(ValueField.userType.rawValue)
             writer.write(key: "v")

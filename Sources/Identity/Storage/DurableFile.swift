@@ -23,7 +23,7 @@ public enum FileError: Error, Equatable, Sendable {
 ///
 /// Every call blocks.
 package enum DurableFile {
-    static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+    package static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         let descriptor = retrying { unsafe open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw errno == ENOENT ? .notFound : .system(errno) }
         defer { close(descriptor) }

@@ -34,6 +34,7 @@ public struct EthereumKey: Sendable {
 
     /// The coordinates of the public point, 64 bytes.
     private static func publicPoint(of secret: [UInt8]) throws(KeyError) -> [UInt8] {
+        try LibCrypto.prepare()
         guard let group = unsafe EC_GROUP_new_by_curve_name(NID_secp256k1) else { throw .libraryFailure }
         defer { unsafe EC_GROUP_free(group) }
         guard let scalar = unsafe BN_bin2bn(secret, Int32(secret.count), nil) else { throw .libraryFailure }

@@ -33,19 +33,9 @@ import CLibCrypto
 
     // MARK: Making
 
-    /// Keeps libcrypto whole until the process is gone.
-    ///
-    /// By default it frees its tables when `exit` is called, while other threads may still be verifying or signing.
-    private static let isReady = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
-
-    /// Asked first by everything that makes a handle, so that no operation of the library comes earlier.
-    private static func prepare() throws(KeyError) {
-        guard isReady else { throw .libraryFailure }
-    }
-
     /// An RSA public key from its numbers, big-endian; a tenth of the cost of the library's own reader.
     static func publicKey(modulus: [UInt8], exponent: [UInt8]) throws(KeyError) -> KeyHandle {
-        try prepare()
+        try LibCrypto.prepare()
         guard let context = unsafe EVP_PKEY_CTX_new_from_name(nil, "RSA", nil) else { throw failure(.libraryFailure) }
         defer { unsafe EVP_PKEY_CTX_free(context) }
         guard unsafe EVP_PKEY_fromdata_init(context) == 1 else { throw failure(.libraryFailure) }
@@ -98,7 +88,7 @@ import CLibCrypto
         _ bytes: [UInt8],
         with decode: (UnsafeMutablePointer<UnsafePointer<UInt8>?>, Int) -> OpaquePointer?
     ) throws(KeyError) -> KeyHandle {
-        try prepare()
+        try LibCrypto.prepare()
         var consumed = 0
         let key = unsafe bytes.withUnsafeBufferPointer { buffer -> OpaquePointer? in
             guard let start = buffer.baseAddress else { return nil }

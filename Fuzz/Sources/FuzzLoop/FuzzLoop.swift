@@ -1,5 +1,8 @@
 import Foundation
 
+/// Feeds a parser with one input; it must return for every input.
+public typealias FuzzTarget = @Sendable ([UInt8]) -> Void
+
 /// The loop of libFuzzer, which mutates inputs towards new branches and calls back with each.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runFuzzer(
@@ -8,26 +11,24 @@ private func runFuzzer(
     _ callback: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
 ) -> CInt
 
-/// The parser that this process feeds, named by `APUS_FUZZ_TARGET`.
-private let selected: @Sendable ([UInt8]) -> Void = {
-    let name = ProcessInfo.processInfo.environment["APUS_FUZZ_TARGET"] ?? ""
-    guard let target = FuzzTarget.all[name] else {
-        print("APUS_FUZZ_TARGET names one of: \(FuzzTarget.all.keys.sorted().joined(separator: " "))")
-        exit(2)
-    }
-    return target
-}()
+/// Set once before the loop begins, and only read then.
+private nonisolated(unsafe) var selected: FuzzTarget = { _ in }
 
-/// The entry point, by the name under which the build system looks for it in a target of this name.
-@_cdecl("FuzzTargets_main")
-public func fuzzTargetsMain(
+/// The main function of a program with these targets: lists them, or feeds the one that `APUS_FUZZ_TARGET` names.
+public func fuzz(
+    _ targets: [String: FuzzTarget],
     _ count: CInt,
     _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 ) -> CInt {
     if count > 1, let first = arguments[1], String(cString: first) == "--list" {
-        for name in FuzzTarget.all.keys.sorted() { print(name) }
+        for name in targets.keys.sorted() { print(name) }
         return 0
     }
+    guard let target = targets[ProcessInfo.processInfo.environment["APUS_FUZZ_TARGET"] ?? ""] else {
+        print("APUS_FUZZ_TARGET names one of: \(targets.keys.sorted().joined(separator: " "))")
+        return 2
+    }
+    selected = target
     var count = count
     var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = arguments
     return runFuzzer(&count, &arguments) { fuzzOneInput($0, $1) }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Any JSON value, for talking to programs whose answers have no Swift type.
+/// Any JSON value, for what has a type only for the programs at both ends.
 public enum JSONValue: Hashable, Sendable, Codable {
     case null
     case boolean(Bool)
@@ -48,7 +48,17 @@ public enum JSONValue: Hashable, Sendable, Codable {
         self = value
     }
 
-    /// The value on one line.
+    /// The JSON form of any encodable value.
+    public init(encoding value: some Encodable) throws {
+        self = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+    }
+
+    /// This value as a typed one.
+    public func decode<T: Decodable>(_ type: T.Type) throws -> T {
+        try JSONDecoder().decode(type, from: JSONEncoder().encode(self))
+    }
+
+    /// Compact JSON on one line, with sorted keys.
     public var line: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -76,8 +86,7 @@ extension JSONValue {
     public var integer: Int64? {
         switch self {
         case .integer(let value): value
-        case .number(let value): Int64(exactly: value.rounded())
-        case .string(let value): Int64(value)
+        case .number(let value): Int64(exactly: value)
         default: nil
         }
     }

@@ -1,0 +1,44 @@
+import DHT
+import JSON
+import Keys
+
+extension DHTSession {
+    var greeting: String {
+        get async { "Node \(await node.id) runs on port \(await node.boundPort)." }
+    }
+
+    /// The fields `event`, `id`, `port`.
+    var readiness: [String: JSONValue] {
+        get async {
+            [
+                "event": .string("ready"), "id": .string(await node.id.hex),
+                "port": .integer(Int64(await node.boundPort)),
+            ]
+        }
+    }
+
+    /// Says how the node is connected, and each change, until the task is cancelled.
+    func reportConnection(to note: @Sendable (String) -> Void = { Output.note($0) }) async {
+        var last: NodeStatus?
+        for await status in await node.statusChanges where status != last {
+            let isFirst = last == nil || last == .connecting && status != .connected
+            last = status
+            if options.json {
+                Output.say(
+                    JSONValue.object(["event": .string("status"), "status": .string("\(status)")]).line
+                )
+                continue
+            }
+            switch status {
+            case .connected: note("Connected.")
+            case .connecting: break
+            case .disconnected: if !isFirst || !options.bootstrap.isEmpty { note(await disconnection()) }
+            }
+        }
+    }
+
+    private func disconnection() async -> String {
+        let serving = options.noDiscovery ? "waiting for others" : "serving the local network"
+        return "\(await unreachable().dropLast()); \(serving)."
+    }
+}

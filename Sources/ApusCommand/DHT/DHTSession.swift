@@ -1,0 +1,186 @@
+import DHT
+import Foundation
+import Keys
+import NIOCore
+import NIOPosix
+import Runtime
+
+/// A node of this process, as the options of a command want it.
+final class DHTSession: Sendable {
+    private static let stateLimit = 256 << 20
+    private static let savingPeriod = Duration.seconds(180)
+    /// How long nodes of the local network get to be found after all others were given up.
+    private static let localPatience = Duration.milliseconds(1500)
+
+    let node: DHTNode
+    let options: DHTOptions
+    let identity: (key: RSAPrivateKey, chain: CertificateChain)?
+
+    let log: NodeLog
+    /// Found out while the node tries, since it may take long.
+    private let reasons: Task<[String], Never>
+
+    private init(node: DHTNode, options: DHTOptions, identity: NodeIdentity.Identity?, log: NodeLog) {
+        self.node = node
+        self.options = options
+        self.identity = identity
+        self.log = log
+        reasons = Task {
+            var reasons: [String] = []
+            for host in options.bootstrap { reasons.append(await BootstrapReason.of(host)) }
+            return reasons
+        }
+    }
+
+    /// Starts a node, which others need not know if it is brief; returns before any has answered.
+    static func start(_ options: DHTOptions, isBrief: Bool = false) async throws -> DHTSession {
+        let log = NodeLog(isOn: options.global.verbose)
+        let identity = try identity(options)
+        var configuration = DHTNode.Configuration()
+        configuration.port = Int(options.port)
+        configuration.network = options.network
+        configuration.bootstrap = options.bootstrap
+        configuration.identity = identity
+        // A node that goes away at once would only be in the way of others.
+        configuration.isClient = options.client || isBrief
+        configuration.discovery = !options.noDiscovery
+        configuration.limitsRequests = !options.noRateLimit
+        configuration.savedState = try savedState(options)
+        let node = DHTNode(
+            configuration: configuration,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: log.logger()
+        )
+        do {
+            try await node.start()
+        } catch {
+            throw Failure(kind: .refused, sentence: "\(error.reason).")
+        }
+        return DHTSession(node: node, options: options, identity: identity, log: log)
+    }
+
+    private static func identity(_ options: DHTOptions) throws -> NodeIdentity.Identity? {
+        if let name = options.identity { return try NodeIdentity.load(name) }
+        guard let prefix = options.saveIdentity else { return nil }
+        if NodeIdentity.exists(prefix) { return try NodeIdentity.load(prefix) }
+        let progress = Progress(isQuiet: options.json)
+        progress.show("Making keys; this takes a few seconds…")
+        defer { progress.clear() }
+        let (made, authority) = try NodeIdentity.make()
+        try NodeIdentity.save(made, authority: authority, to: prefix)
+        return made
+    }
+
+    private static func savedState(_ options: DHTOptions) throws -> NodeState? {
+        guard let path = options.saveState, FileManager.default.fileExists(atPath: path) else { return nil }
+        let content = try PrivateFile.read(path, limit: stateLimit)
+        do {
+            return try NodeState(decoding: content)
+        } catch {
+            throw Failure(kind: .refused, sentence: "The file \(path) does not hold the state of a node.")
+        }
+    }
+
+    // MARK: Connecting
+
+    /// Waits for the first node that answers.
+    ///
+    /// Throws a ``Failure`` when there is none, as soon as that is certain.
+    func connect() async throws {
+        let progress = Progress(isQuiet: options.json)
+        if await node.status != .connected { progress.show("Joining the network…") }
+        let isConnected = await isConnected(within: options.patience)
+        progress.clear()
+        guard !isConnected else { return }
+        throw Failure(kind: .notYet, sentence: await unreachable())
+    }
+
+    private func isConnected(within limit: Duration) async -> Bool {
+        let node = node
+        let hasDiscovery = !options.noDiscovery
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await status in await node.statusChanges where status == .connected { return true }
+                return false
+            }
+            group.addTask {
+                try? await Task.sleep(for: limit)
+                return false
+            }
+            group.addTask {
+                await Self.isGivenUp(node, patience: hasDiscovery ? Self.localPatience : .zero)
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? false
+        }
+    }
+
+    /// Returns when all addresses to start from were tried in vain, and local nodes had their time.
+    private static func isGivenUp(_ node: DHTNode, patience: Duration) async {
+        for await status in await node.statusChanges where status == .disconnected { break }
+        try? await Task.sleep(for: patience)
+    }
+
+    /// Why nobody was reached, in a sentence.
+    func unreachable() async -> String {
+        let local = options.noDiscovery ? "" : ", and no node was found on the local network"
+        guard !options.bootstrap.isEmpty else { return "There is no address to start from\(local)." }
+        return "No answer from \(await reasons.value.joined(separator: ", nor from "))\(local)."
+    }
+
+    // MARK: Ending
+
+    /// Saves the state every few minutes, until the task is cancelled.
+    func keepSaving() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.savingPeriod)
+            guard !Task.isCancelled else { return }
+            do {
+                try await save()
+            } catch {
+                Output.note("apus: \((error as? Failure)?.sentence ?? "\(error)")")
+            }
+        }
+    }
+
+    func save() async throws {
+        guard let path = options.saveState else { return }
+        try PrivateFile.write(await node.savedState.encoded, to: path)
+    }
+
+    /// Saves the state, if that is wanted, and stops the node.
+    func end() async throws {
+        do {
+            try await save()
+        } catch {
+            await node.shutdown()
+            throw error
+        }
+        await node.shutdown()
+    }
+}
+
+/// Why an address to start from gave nothing.
+enum BootstrapReason {
+    static func of(_ host: String) async -> String {
+        let (name, port) = split(host)
+        let shown = "\(name):\(port)"
+        let problem = try? await NIOThreadPool.singleton.runIfActive { () -> String? in
+            do {
+                _ = try SocketAddress.makeAddressResolvingHost(name, port: port)
+                return nil
+            } catch {
+                return "its name is not known here"
+            }
+        }
+        return problem.flatMap { $0 }.map { "\(shown) (\($0))" } ?? shown
+    }
+
+    private static func split(_ host: String) -> (String, Int) {
+        guard host.count(where: { $0 == ":" }) == 1 || host.hasPrefix("["), let colon = host.lastIndex(of: ":"),
+            let port = Int(host[host.index(after: colon)...])
+        else { return (host, 4222) }
+        return (host[..<colon].trimmingCharacters(in: ["[", "]"]), port)
+    }
+}
