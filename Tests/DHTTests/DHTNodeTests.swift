@@ -14,6 +14,7 @@ import Testing
     ) async throws -> DHTNode {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.bootstrap = port.map { ["127.0.0.1:\($0)"] } ?? []
         configuration.savedState = state
         configuration.identity = identity
@@ -103,6 +104,7 @@ import Testing
         let first = try await node()
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         // A socket at a loopback address cannot send to the world.
         configuration.bootstrap = ["192.0.2.1:4222", "127.0.0.1:\(await first.boundPort)", "198.51.100.1:4222"]
         let second = DHTNode(
@@ -121,6 +123,7 @@ import Testing
         let first = try await node()
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.port = await first.boundPort
         let second = DHTNode(
             configuration: configuration,
@@ -134,6 +137,7 @@ import Testing
     @Test func `a get whose task is cancelled returns`() async throws {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         // Nobody answers at this port, so that the get has to wait.
         configuration.bootstrap = ["127.0.0.1:9"]
         let node = DHTNode(

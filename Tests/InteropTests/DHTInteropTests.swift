@@ -16,6 +16,7 @@ enum DHTTestNode {
     ) async throws -> DHTNode {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.bootstrap = port.map { ["127.0.0.1:\($0)"] } ?? []
         configuration.identity = identity
         let node = DHTNode(

@@ -6,9 +6,11 @@ final class DatagramHandler: ChannelInboundHandler {
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     private let node: DHTNode
+    private let family: Endpoint.Family
 
-    init(node: DHTNode) {
+    init(node: DHTNode, family: Endpoint.Family) {
         self.node = node
+        self.family = family
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -22,7 +24,8 @@ final class DatagramHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        node.assumeIsolated { $0.socketClosed() }
+        let family = family
+        node.assumeIsolated { $0.socketClosed(family) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
