@@ -11,21 +11,25 @@ import Testing
 enum DHTTestNode {
     /// A node that is connected through a port on this machine.
     static func start(
-        bootstrap port: Int?,
-        identity: (key: RSAPrivateKey, chain: CertificateChain)? = nil
+        bootstrap: Int?,
+        port: Int = 0,
+        identity: (key: RSAPrivateKey, chain: CertificateChain)? = nil,
+        savedState: NodeState? = nil
     ) async throws -> DHTNode {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
         configuration.bindAddress6 = nil
-        configuration.bootstrap = port.map { ["127.0.0.1:\($0)"] } ?? []
+        configuration.port = port
+        configuration.bootstrap = bootstrap.map { ["127.0.0.1:\($0)"] } ?? []
         configuration.identity = identity
+        configuration.savedState = savedState
         let node = DHTNode(
             configuration: configuration,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             logger: Logger(label: "test")
         )
         try await node.start()
-        if port != nil { await isConnected(node) }
+        if bootstrap != nil { await isConnected(node) }
         return node
     }
 

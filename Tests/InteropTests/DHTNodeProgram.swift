@@ -9,12 +9,13 @@ struct DHTNodeProgram {
 
     static let path = PeerProgram.path(of: "dhtnode")
 
-    /// Starts a node, on a port that the system chooses unless one is given.
+    /// Starts a node, on a port that the system chooses unless one is given; a state file is read, and written at the end.
     static func start(
         port: Int = 0,
         bootstrap: Int? = nil,
         hasIdentity: Bool = false,
-        network: UInt32 = 0
+        network: UInt32 = 0,
+        state: String? = nil
     ) async throws
         -> DHTNodeProgram
     {
@@ -22,6 +23,7 @@ struct DHTNodeProgram {
         var arguments = ["-n", "\(network)", "-p", "\(port)"]
         if let bootstrap { arguments += ["-b", "127.0.0.1:\(bootstrap)"] }
         if hasIdentity { arguments.append("-i") }
+        if let state { arguments += ["-f", state] }
         let program = try PeerProgram(path, arguments)
         let first = try await program.line { $0.contains("running on port") }
         guard let port = first.split(separator: " ").last.flatMap({ Int($0) }) else {
@@ -33,5 +35,11 @@ struct DHTNodeProgram {
             keyID = line.split(separator: " ").last.map { String($0) }
         }
         return DHTNodeProgram(program: program, port: port, keyID: keyID)
+    }
+
+    /// Ends the node in the way that has it save its state; returns when it is gone.
+    func quit() async throws {
+        try program.send("x")
+        _ = try? await program.line { _ in false }
     }
 }

@@ -21,6 +21,7 @@ private let targets: [String: FuzzTarget] = [
     "dht-node": node,
     "dht-packet": { _ = try? Packet(decoding: $0.span.bytes) },
     "dht-query": query,
+    "dht-query-text": queryText,
     "dht-rows": { _ = try? FieldRows.decode($0.span.bytes) },
     "dht-value": value,
     "messagepack": messagePack,
@@ -43,6 +44,11 @@ private func value(_ bytes: [UInt8]) {
 private func query(_ bytes: [UInt8]) {
     var reader = MessagePackReader(bytes.span.bytes)
     _ = try? Query(reading: &reader)
+}
+
+private func queryText(_ bytes: [UInt8]) {
+    guard let query = try? Query(parsing: String(decoding: bytes, as: UTF8.self)) else { return }
+    precondition((try? Query(parsing: query.description)) == query, "written and read again")
 }
 
 private func certificate(_ bytes: [UInt8]) {

@@ -24,12 +24,16 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Whether to look for nodes on the local network, and to be found there.
+        public var discovery = false
         /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
         public var randomness = Randomness.secure
-        /// What ``DHTNode/savedState`` gave in an earlier run: its nodes are asked too when the node starts.
+        /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
+        ///
+        /// When the node starts, its nodes are asked too, and those of its values that still live are stored again.
         public var savedState: NodeState?
 
         public init() {}
@@ -54,8 +58,9 @@ public actor DHTNode {
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant.distantFuture
     private var bootstrapHosts: [HostAddress]
-    private var socketAddresses = SocketAddressCache()
+    private let batch = DatagramBatch()
     private var lastReopening = PerFamily { _ in Instant.longAgo }
+    private var discovery: LocalDiscovery?
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
@@ -136,8 +141,12 @@ public actor DHTNode {
         var families: Endpoint.Families = []
         for family in Endpoint.Family.all where sockets[family] != nil { families.insert(Endpoint.Families(family)) }
         core.start(now: now, wallTime: time.wallTime, families: families)
-        if let saved = configuration.savedState { core.restore(saved, now: now) }
+        if let saved = configuration.savedState {
+            core.restore(saved, now: now)
+            core.restore(saved.values, now: now)
+        }
         endTurn()
+        await startDiscovery()
     }
 
     /// Closes the socket and ends all that waits.
@@ -149,6 +158,7 @@ public actor DHTNode {
         let open = Endpoint.Family.all.compactMap { sockets[$0]?.channel }
         sockets = PerFamily { _ in nil }
         for channel in open { try? await channel.close() }
+        await discovery?.shutdown()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
         for query in queries.values { query.continuation.resume(returning: query.rows) }
@@ -179,9 +189,8 @@ public actor DHTNode {
     private func openSocket(of family: Endpoint.Family, at host: String, port: Int) async throws {
         let opened = try DatagramSocket(bindingTo: host, family: family, port: port)
         let bound = try await DatagramBootstrap(group: eventLoop)
-            // Rows of fields make datagrams of many kilobytes; more than 64 KiB in all cost a mapping for each read.
-            .channelOption(.datagramVectorReadMessageCount, value: 4)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 * 16_384))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
             .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
             .channelOption(.socketOption(.so_sndbuf), value: 4 << 20)
             // What does not fit into the system's buffers waits here.
@@ -229,6 +238,8 @@ public actor DHTNode {
         beginTurn()
         core.connectivityChanged(now: now)
         endTurn()
+        // Ends by itself: opening sockets either succeeds or fails.
+        if let discovery { Task { await discovery.begin(isAnew: true) } }
     }
 
     // MARK: What is known
@@ -261,6 +272,15 @@ public actor DHTNode {
     /// What is worth keeping for the next run.
     public var savedState: NodeState { core.state(now: time.now) }
 
+    /// What to keep for a later run of the node: its id, nodes that are good, and the values that it stores.
+    ///
+    /// Permanent values are among them, but will be ordinary ones: whoever put them has to do so again.
+    public func export() -> NodeState {
+        var state = core.state(now: time.now)
+        state.values = core.storedValues(now: time.now)
+        return state
+    }
+
     public var statistics: NodeStatistics { core.statistics(now: time.now) }
 
     // MARK: Turns of the core
@@ -276,6 +296,20 @@ public actor DHTNode {
         guard state == .running else { return }
         beginTurn()
         core.receive(buffer.readableBytesSpan, from: sender, now: now)
+    }
+
+    /// Reads what came behind the datagram that the channel read.
+    ///
+    /// What does not fit into some batches waits, so that timers and commands get their turn.
+    func readMore(_ family: Endpoint.Family) {
+        guard let socket = sockets[family]?.socket else { return endTurn() }
+        for _ in 0..<4 {
+            guard state == .running else { break }
+            beginTurn()
+            let count = batch.receive(from: socket) { core.receive($0, from: $1, now: now) }
+            endTurn()
+            guard count == DatagramBatch.capacity else { break }
+        }
     }
 
     /// Runs a command on the core and all that follows from it.
@@ -311,7 +345,7 @@ public actor DHTNode {
         while let first = waiting.first {
             let family = first.receiver.family
             let end = waiting.firstIndex { $0.receiver.family != family } ?? waiting.endIndex
-            sockets[family]?.send(waiting[..<end], of: core.outbox.bytes, &socketAddresses) { _ in }
+            sockets[family]?.send(waiting[..<end], of: core.outbox.bytes, batch)
             waiting = waiting[end...]
         }
     }
@@ -382,6 +416,7 @@ public actor DHTNode {
             logger.debug("status changed", metadata: ["status": "\(status)"])
             for sink in statusSinks.values { sink.yield(status) }
             if status == .connected { publishCertificate() }
+            tellDiscovery(status)
         case .bootstrapDue:
             resolveBootstrap()
         case .check(let number, let check):
@@ -413,6 +448,43 @@ public actor DHTNode {
                 guard node.isRunning else { return }
                 then(node, result)
             }
+        }
+    }
+
+    // MARK: Discovery
+
+    private func startDiscovery() async {
+        guard configuration.discovery, state == .running else { return }
+        let families = Endpoint.Family.all.filter { sockets[$0] != nil }
+        let ports = families.map { ($0, UInt16(truncatingIfNeeded: boundPorts[$0])) }
+        let started = LocalDiscovery(
+            core: DiscoveryCore(
+                id: core.id,
+                network: configuration.network,
+                ports: Dictionary(uniqueKeysWithValues: ports),
+                isAnnounced: !configuration.isClient
+            ),
+            families: families,
+            eventLoop: eventLoop,
+            time: time,
+            logger: logger
+        ) { [weak self] endpoint in
+            self?.assumeIsolated { node in
+                guard node.isRunning else { return }
+                node.turn { core, now in core.ping([endpoint], now: now) }
+            }
+        }
+        discovery = started
+        await started.begin()
+    }
+
+    private func tellDiscovery(_ status: NodeStatus) {
+        guard let discovery else { return }
+        switch status {
+        case .connected: discovery.assumeIsolated { $0.rest() }
+        case .connecting: break
+        // Ends by itself: opening sockets either succeeds or fails.
+        case .disconnected: Task { await discovery.begin() }
         }
     }
 

@@ -1,6 +1,8 @@
 import NIOCore
 
-/// Hands datagrams to the node, whose executor is the event loop that this handler runs on.
+/// Tells the node, whose executor is the event loop that this handler runs on, of datagrams.
+///
+/// The channel reads the first one; the node reads those behind it itself, many at once.
 final class DatagramHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
@@ -20,7 +22,8 @@ final class DatagramHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        node.assumeIsolated { $0.endTurn() }
+        let family = family
+        node.assumeIsolated { $0.readMore(family) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -8,7 +8,7 @@ import NIOCore
     import Darwin
 #endif
 
-/// The socket behind a channel, for sending past it.
+/// The socket behind a channel, for reading and sending past it.
 ///
 /// A channel is closed when one of its datagrams cannot be sent, as when one of many destinations has no route; then all
 /// others are lost with it. Here only that datagram is. Valid as long as the channel is open, which owns the descriptor.
@@ -18,15 +18,6 @@ struct DatagramSocket: Sendable {
         let step: String
 
         var description: String { "\(step): error \(code)" }
-    }
-
-    enum Outcome: Equatable {
-        /// Sent, or lost for good.
-        case done
-        /// There is no way to the address now.
-        case unreachable
-        /// The system's buffers are full.
-        case busy
     }
 
     let descriptor: CInt
@@ -62,23 +53,6 @@ struct DatagramSocket: Sendable {
             let code = errno
             close(descriptor)
             throw Failure(code: code, step: "bind")
-        }
-    }
-
-    func send(_ bytes: UnsafeRawBufferPointer, to address: SocketAddress) -> Outcome {
-        let descriptor = descriptor
-        while true {
-            // The pointers are valid during the call, and the system copies what they point to.
-            let sent = unsafe address.withSockAddr { pointer, size in
-                unsafe sendto(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_DONTWAIT), pointer, socklen_t(size))
-            }
-            guard sent < 0 else { return .done }
-            switch errno {
-            case EINTR: continue
-            case EAGAIN, EWOULDBLOCK, ENOBUFS: return .busy
-            case ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, ENETDOWN, EADDRNOTAVAIL, EPERM, EACCES: return .unreachable
-            default: return .done
-            }
         }
     }
 }

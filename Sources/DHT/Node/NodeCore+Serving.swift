@@ -186,7 +186,7 @@ extension NodeCore {
         settle(now)
     }
 
-    private func store(_ value: Value, at key: InfoHash, expires: Instant, group: UInt64, now: Instant) {
+    func store(_ value: Value, at key: InfoHash, expires: Instant, group: UInt64?, now: Instant) {
         let replaced = storage.value(value.id, at: key)
         guard replaced != nil || storage.hasRoom(at: key) else { return }
         // What we put ourselves stays ours, whoever sends a new edition of it.

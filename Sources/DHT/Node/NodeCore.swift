@@ -70,6 +70,7 @@ package final class NodeCore {
     var states: PerFamily<FamilyState>
     var nodes: NodeTable
     var requests: [UInt32: Request] = [:]
+    var responseTimes = ResponseTimes()
     var searches: [SearchID: Search] = [:]
     var dirtySearches: [SearchID] = []
     var sockets: [UInt32: Socket] = [:]
@@ -323,6 +324,8 @@ package final class NodeCore {
             storageWake = next
             timers.insert(.storage, at: next)
         }
+        // A request that was answered in time is no reason to wake up.
+        while case .request(let transaction) = timers.nextKey, requests[transaction] == nil { timers.removeNext() }
     }
 
     private func updateStatus(_ now: Instant) {

@@ -1,11 +1,10 @@
 public import Keys
 import MessagePack
-package import Runtime
+public import Runtime
 
-/// What a node keeps between two runs: its id and the nodes that it knew.
+/// What a node keeps between two runs: its id, the nodes that it knew, and the values that it stored.
 ///
-/// The form is that of the state files of OpenDHT, whose stored values are not taken over.
-/// Source: DHT protocol, "State file".
+/// The form is that of the state files of OpenDHT. Source: DHT protocol, "State file".
 public struct NodeState: Sendable, Equatable {
     /// A node that was good when the state was saved.
     public struct Contact: Sendable, Hashable {
@@ -20,37 +19,89 @@ public struct NodeState: Sendable, Equatable {
 
     /// Contacts that are read or written at most.
     public static let capacity = 256
+    /// Values that are read or written at most.
+    public static let valueCapacity = 65_536
+    /// Bytes of a state that is read at most.
+    public static let longest = 128 << 20
 
     public var id: InfoHash
     public var contacts: [Contact]
+    public var values: [StoredValue]
 
-    public init(id: InfoHash, contacts: [Contact]) {
+    public init(id: InfoHash, contacts: [Contact], values: [StoredValue] = []) {
         self.id = id
         self.contacts = contacts
+        self.values = values
     }
 
-    /// Reads a state; contacts that cannot be read are left out.
+    /// Reads a state; contacts and values that cannot be read are left out.
     public init(decoding bytes: [UInt8]) throws(WireError) {
-        let content: MessagePackValue
-        do throws(MessagePackError) {
-            content = try MessagePackValue.decode(bytes)
-        } catch {
-            throw .malformed(error)
+        guard bytes.count <= Self.longest else { throw .tooLarge("state of \(bytes.count) bytes") }
+        var version: UInt64?
+        var id: InfoHash?
+        var contacts: [Contact] = []
+        var values: [StoredValue] = []
+        // A byte array has no padding, so its raw bytes are all initialised.
+        var reader = unsafe MessagePackReader(bytes.span.bytes, limits: MessagePackLimits(depth: 8, items: 1 << 20))
+        try reader.readEntries { (reader, key) throws(WireError) in
+            if reader.text(at: key, equals: "v") {
+                version = try reader.number()
+            } else if reader.text(at: key, equals: "id") {
+                id = try reader.readInfoHash()
+            } else if reader.text(at: key, equals: "nodes") {
+                contacts = try Self.readContacts(&reader)
+            } else if reader.text(at: key, equals: "values") {
+                values = try StoredValue.readAll(&reader)
+            } else {
+                try reader.skipObject()
+            }
         }
-        guard content["v"]?.unsigned == 1 else { throw .invalid("v") }
-        guard let id = content["id"]?.bytes.flatMap({ InfoHash($0) }) else { throw .missing("id") }
-        let nodes = content["nodes"]?.array ?? []
-        self.init(id: id, contacts: nodes.prefix(Self.capacity).compactMap(Contact.init))
+        guard reader.isAtEnd else { throw .malformed(.trailingBytes) }
+        guard version == 1 else { throw .invalid("v") }
+        guard let id else { throw .missing("id") }
+        self.init(id: id, contacts: contacts, values: values)
     }
 
+    private static func readContacts(_ reader: inout MessagePackReader) throws(WireError) -> [Contact] {
+        var contacts: [Contact] = []
+        for position in 0..<(try reader.arrayHeader()) {
+            let range = try reader.object { (reader) throws(MessagePackError) in try reader.skip() }
+            var element = MessagePackReader(reader.bytes.extracting(range))
+            guard position < capacity, let content = try? element.readValue(), let contact = Contact(content) else {
+                continue
+            }
+            contacts.append(contact)
+        }
+        return contacts
+    }
+
+    /// The state as OpenDHT 4 writes it; version 2 reads the id and the nodes, and drops the values.
     public var encoded: [UInt8] {
-        MessagePackValue.fields([
-            "v": .unsigned(1),
-            "id": .binary(id.bytes),
-            "nodes": .array(contacts.prefix(Self.capacity).map(\.content)),
-            "values": .array([]),
-        ])
-        .encoded
+        encoded { StoredValue.write($0, in: .timestamps, to: &$1) }
+    }
+
+    /// The state as OpenDHT 2 writes it, which version 4 reads too, on this machine and until it is started again.
+    ///
+    /// - Parameters:
+    ///   - now: the monotonic time of the system.
+    ///   - wallTime: the time of day at that moment.
+    /// - Returns: the bytes of a state file.
+    public func encodedInOldForm(now: Instant, wallTime: WallTime) -> [UInt8] {
+        encoded { StoredValue.write($0, in: .steadyTimes(now: now, wallTime: wallTime), to: &$1) }
+    }
+
+    private func encoded(_ writeValues: (ArraySlice<StoredValue>, inout MessagePackWriter) -> Void) -> [UInt8] {
+        var writer = MessagePackWriter(reservingCapacity: 64 * contacts.count + 256 * values.count)
+        writer.writeMapHeader(count: 4)
+        writer.write("v")
+        writer.write(1 as UInt8)
+        writer.write("id")
+        writer.write(id)
+        writer.write("nodes")
+        writer.write(.array(contacts.prefix(Self.capacity).map(\.content)))
+        writer.write("values")
+        writeValues(values.prefix(Self.valueCapacity), &writer)
+        return writer.bytes
     }
 }
 

@@ -19,6 +19,16 @@ struct Request: Sendable {
         case refresh(search: SearchID, announce: UInt64)
         case listen(search: SearchID, listen: UInt64, socket: UInt32)
         case update
+
+        /// The search it belongs to.
+        var search: SearchID? {
+            switch self {
+            case .ping, .bootstrap, .maintenance, .update: nil
+            case .find(let search), .get(let search, _, _), .probe(let search), .put(let search, _),
+                .refresh(let search, _), .listen(let search, _, _):
+                search
+            }
+        }
     }
 
     let transaction: UInt32
@@ -28,17 +38,13 @@ struct Request: Sendable {
     let purpose: Purpose
     /// The message and its parts, sent again as they are.
     let datagrams: [[UInt8]]
+    let began: Instant
     var attempt = 1
+    /// The answer takes longer than answers usually do.
+    var isSlow = false
     var delay: Duration
+    /// When it is sent again, or given up.
     var deadline: Instant
 
-    /// The search it belongs to.
-    var search: SearchID? {
-        switch purpose {
-        case .ping, .bootstrap, .maintenance, .update: nil
-        case .find(let search), .get(let search, _, _), .probe(let search), .put(let search, _),
-            .refresh(let search, _), .listen(let search, _, _):
-            search
-        }
-    }
+    var search: SearchID? { purpose.search }
 }

@@ -76,6 +76,16 @@ public struct Endpoint: Hashable, Sendable {
         }
     }
 
+    /// An endpoint without a port that counts for a quota.
+    init(quotaGroup: UInt64) {
+        // No network of the world has only zeros in front.
+        if let address = UInt32(exactly: quotaGroup) {
+            self.init(ipv4: address, port: 0)
+        } else {
+            self.init(ipv6: quotaGroup, 0, port: 0)
+        }
+    }
+
     /// The same port at the address of another endpoint.
     func movedToAddress(of other: Endpoint) -> Endpoint {
         switch other.family {
