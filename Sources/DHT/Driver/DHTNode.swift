@@ -14,7 +14,7 @@ public actor DHTNode {
         public var bindAddress: String? = "0.0.0.0"
         /// An IPv6 address; without it the node does without IPv6.
         public var bindAddress6: String? = "::"
-        /// 0 lets the system choose. IPv6 gets the same port as IPv4 where it is free.
+        /// Of both families, where IPv6 can have the port of IPv4; 0 lets the system choose.
         public var port = 0
         /// Nodes of other networks are not heard.
         public var network: UInt32 = 0
