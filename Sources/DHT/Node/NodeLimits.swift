@@ -59,6 +59,8 @@ enum Timing {
     static let attempts = 3
     /// Before this no answer is late.
     static let leastPatience = Duration.milliseconds(50)
+    /// So long a get that found nothing waits for answers that are late: a device may be busy, and is asked twice.
+    static let hope = Duration.milliseconds(1500)
 
     static let syncLifetime = Duration.seconds(600)
     static let watch = Duration.seconds(60)

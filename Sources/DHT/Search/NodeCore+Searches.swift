@@ -219,7 +219,7 @@ extension NodeCore {
         let late = search.nodes.prefix(end).filter { node in
             node.isCandidate && node.pending != nil && !nodes[node.index].isExpired
         }
-        return late.map { $0.lastAsked + responseTimes.patience * 3 }.filter { $0 > now }.max()
+        return late.map { $0.lastAsked + Timing.hope }.filter { $0 > now }.max()
     }
 
     /// Ends the operations that are over in all families that matter.
