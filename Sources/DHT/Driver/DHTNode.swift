@@ -35,6 +35,8 @@ public actor DHTNode {
         public var maintainsStorage = false
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Types of values besides the standard ones, or in their place.
+        public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
         /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
         ///
@@ -115,7 +117,8 @@ public actor DHTNode {
                 isClient: configuration.isClient,
                 isStable: configuration.isNetworkStable,
                 maintainsStorage: configuration.maintainsStorage,
-                limits: limits
+                limits: limits,
+                types: ValueTypes(adding: configuration.valueTypes)
             ),
             randomness: randomness
         )

@@ -40,7 +40,8 @@ extension NodeCore {
         guard let wanted = made.first?.wanted, !wanted.announces.contains(where: { $0.id == stored.value.id }) else {
             return
         }
-        let age = stored.value.visibleValueType.lifetime - (stored.expires - now)
+        let lifetime = types.lifetime(of: stored.value)
+        let age = lifetime - (stored.expires - now)
         wanted.announces.append(
             Announce(
                 id: stored.value.id,
@@ -52,7 +53,8 @@ extension NodeCore {
                 needsProbe: true,
                 deadline: now + limits.operation,
                 parts: Parts(made.reduce(into: []) { $0.insert(Endpoint.Families($1.family)) }),
-                waiting: []
+                waiting: [],
+                lifetime: lifetime
             )
         )
         for search in made { mark(search) }

@@ -20,6 +20,7 @@ package final class NodeCore {
         /// Those that there is a socket of.
         package var families: Endpoint.Families
         package var limits: NodeLimits
+        package var types: ValueTypes
 
         package init(
             id: InfoHash,
@@ -29,7 +30,8 @@ package final class NodeCore {
             maintainsStorage: Bool = false,
             agent: String = "ap1",
             families: Endpoint.Families = .both,
-            limits: NodeLimits = NodeLimits()
+            limits: NodeLimits = NodeLimits(),
+            types: ValueTypes = .standard
         ) {
             self.id = id
             self.network = network
@@ -39,6 +41,7 @@ package final class NodeCore {
             self.agent = agent
             self.families = families
             self.limits = limits
+            self.types = types
         }
     }
 
@@ -46,7 +49,7 @@ package final class NodeCore {
     enum Wake: Sendable {
         case request(UInt32)
         case search(SearchID)
-        case storage, storageMaintenance, confirm, sweep, rotation, bootstrap
+        case storage, storageMaintenance, confirm, sweep, rotation, bootstrap, parts
     }
 
     struct Socket {
@@ -67,6 +70,7 @@ package final class NodeCore {
     let wireLimits = WireLimits.standard
     var limits: NodeLimits { configuration.limits }
     var listenRefresh: Duration { configuration.isStable ? Timing.stableListenRefresh : Timing.listenRefresh }
+    var types: ValueTypes { configuration.types }
 
     var randomness: Randomness
     /// Unix milliseconds at the origin of the monotonic clock.
@@ -109,6 +113,8 @@ package final class NodeCore {
     var maintained: [InfoHash] = []
     var maintenanceShare = 0
     var maintenanceBegins = Instant.longAgo
+    var parts: PartQueue
+    var isPartTimerSet = false
 
     package var outbox = Outbox()
     package internal(set) var counters = Counters()
@@ -151,6 +157,7 @@ package final class NodeCore {
             total: limits.answeredBytes,
             addressLimit: limits.ratedAddresses
         )
+        parts = PartQueue(limits: limits.pacing)
     }
 
     // MARK: Inputs
@@ -210,6 +217,7 @@ package final class NodeCore {
                 tokens.rotate(using: &randomness)
                 timers.insert(.rotation, at: now + randomness.duration(in: Timing.secretRotation))
             case .bootstrap: bootstrapDue(now: now)
+            case .parts: isPartTimerSet = false
             }
         }
         settle(now)
@@ -340,6 +348,7 @@ package final class NodeCore {
             step(search, now: now)
             updateStatus(now)
         }
+        if !parts.isEmpty { sendWaitingParts(now: now) }
         if let next = storage.nextExpiration, next < storageWake {
             storageWake = next
             timers.insert(.storage, at: next)
