@@ -186,7 +186,7 @@ import Testing
         #expect(nodes.reduce(0) { $0 + Int($1.pendingRequests) } == waiting)
         #expect(families.reduce(0) { $0 + core.states[$1].bootstrapPings } == core.requests.count - waiting)
         #expect(families.allSatisfy { core.nodes.count(of: $0) <= 48 })
-        #expect(core.searches.count <= 8)
+        #expect(families.allSatisfy { core.states[$0].searchOrder.count <= 8 })
         #expect(core.searches.count == families.reduce(0) { $0 + core.states[$1].searchOrder.count })
         #expect(core.requests.count <= 200)
         #expect(core.blacklist.count <= 10)

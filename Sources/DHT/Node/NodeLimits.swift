@@ -4,6 +4,7 @@
 package struct NodeLimits: Sendable {
     /// Known nodes of one family.
     package var nodes = 16_384
+    /// Searches of one family.
     package var searches = 16_384
     package var pendingRequests = 65_536
     /// Store requests whose signatures are being checked elsewhere.
@@ -57,6 +58,8 @@ enum Timing {
     static let firstRetry = Duration.milliseconds(1000)
     static let retryJitter = Duration.milliseconds(250)
     static let attempts = 3
+    /// Between two refusals of the system to send, so that they are not one.
+    static let secondRefusal = Duration.milliseconds(500)
     /// Before this no answer is late.
     static let leastPatience = Duration.milliseconds(50)
     /// So long a get that found nothing waits for answers that are late: a device may be busy, and is asked twice.
@@ -67,6 +70,11 @@ enum Timing {
     static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)
+    /// Among nodes that do not come and go.
+    static let stableListenRefresh = Duration.seconds(290)
+    static let storageMaintenance = Duration.seconds(600)
+    static let storageMaintenanceStep = Duration.seconds(5)
+    static let storageMaintenanceSteps = 100
     static let listenSweep = Duration.seconds(15)
     static let announceMargin = Duration.seconds(10)
     static let bucketSilence = Duration.seconds(600)

@@ -12,8 +12,8 @@ extension NodeCore {
 
     func search(for id: SearchID, now: Instant) -> Search? {
         if let search = searches[id] { return search }
-        if searches.count >= limits.searches { dropIdleSearches(now: now, idle: .zero) }
-        guard searches.count < limits.searches else { return nil }
+        if states[id.family].searchOrder.count >= limits.searches { dropIdleSearches(now: now, idle: .zero) }
+        guard states[id.family].searchOrder.count < limits.searches else { return nil }
         let search = Search(id: id, wanted: wanted(at: id.key) ?? Wanted(), now: now)
         searches[id] = search
         states[id.family].searchOrder.insert(id.key, at: searchPosition(of: id.key, family: id.family))
@@ -160,7 +160,7 @@ extension NodeCore {
         guard search.isActive else { return }
         endOverdue(search, now: now)
         guard states[search.family].status != .connecting else {
-            finishEnded(search)
+            finishEnded(search, now: now)
             return wakeForDeadlines(search)
         }
         if now - search.lastRefill > .seconds(600) || search.nodes.isEmpty,
@@ -183,7 +183,7 @@ extension NodeCore {
         ask(search, front: front, reach: reach, now: now)
         if isSynced { watch(search, front: front, now: now) }
         if hasFailed(search) { expire(search, now: now) }
-        finishEnded(search)
+        finishEnded(search, now: now)
         schedule(search, front: front, now: now)
     }
 
@@ -223,7 +223,7 @@ extension NodeCore {
     }
 
     /// Ends the operations that are over in all families that matter.
-    private func finishEnded(_ search: Search) {
+    private func finishEnded(_ search: Search, now: Instant) {
         if search.gets.contains(where: { $0.parts.areOver(connected: connected) }) {
             search.gets.removeAll { get in
                 guard get.parts.areOver(connected: connected) else { return false }
@@ -231,7 +231,7 @@ extension NodeCore {
                 return true
             }
         }
-        finishEndedAnnounces(of: search)
+        finishEndedAnnounces(of: search, now: now)
     }
 
     /// The caller takes the get out of its search.
@@ -367,7 +367,7 @@ extension NodeCore {
         }
         for position in front.prefix(Timing.listenNodes) {
             for listening in search.nodes[position].listening where !listening.isPending {
-                wake(search, at: max(listening.lastReply + Timing.listenRefresh, now + .seconds(1)))
+                wake(search, at: max(listening.lastReply + listenRefresh, now + .seconds(1)))
             }
         }
     }
