@@ -92,7 +92,7 @@ extension NodeCore {
     }
 
     /// Takes a request out; what still waits to be sent of it is not needed any more.
-    private func forget(_ request: Request) {
+    func forget(_ request: Request) {
         requests[request.transaction] = nil
         if !request.values.isInline { parts.remove(request.parts) }
     }
@@ -120,10 +120,12 @@ extension NodeCore {
         guard var request = requests[transaction], request.deadline <= now else { return }
         guard !parts.contains(request.parts) else {
             // It is still being sent.
-            request.deadline = now + request.delay
-            requests[transaction] = request
-            timers.insert(.request(transaction), at: request.deadline)
-            return
+            return postpone(request, to: now + request.delay)
+        }
+        switch retry(of: request, now: now) {
+        case .now: break
+        case .never: return
+        case .later(let time): return postpone(request, to: time)
         }
         guard request.attempt < Timing.attempts else {
             forget(request)
@@ -139,6 +141,11 @@ extension NodeCore {
         requests[transaction] = request
         timers.insert(.request(transaction), at: request.deadline)
         if isFirstDelay { requestIsSlow(request) }
+    }
+
+    private func postpone(_ request: Request, to time: Instant) {
+        requests[request.transaction]?.deadline = time
+        timers.insert(.request(request.transaction), at: time)
     }
 
     /// Nobody answered: the node is taken for gone.
@@ -193,7 +200,7 @@ extension NodeCore {
             break
         case .bootstrap, .maintenance:
             learnNodes(packet, bytes, from: sender, for: nil, now: now)
-        case .find(let search), .get(let search, _, _), .probe(let search):
+        case .find(let search), .get(let search, _, _), .page(let search), .pageValue(let search), .probe(let search):
             answerSearch(request, search, packet, bytes, values: values, node: node, from: sender, now: now)
         case .put(let search, let announce), .refresh(let search, let announce):
             nodes[node].authErrors = 0

@@ -12,7 +12,10 @@ extension NodeCore {
 
     func search(for id: SearchID, now: Instant) -> Search? {
         if let search = searches[id] { return search }
-        if searches.count >= limits.searches { dropIdleSearches(now: now, idle: .zero) }
+        if searches.count >= limits.searches {
+            endAllLingering(now: now)
+            dropIdleSearches(now: now, idle: .zero)
+        }
         guard searches.count < limits.searches else { return nil }
         let search = Search(id: id, wanted: wanted(at: id.key) ?? Wanted(), now: now)
         searches[id] = search
@@ -186,7 +189,7 @@ extension NodeCore {
     }
 
     /// The positions of the closest nodes that are of use.
-    private func frontPositions(of search: Search) -> [Int] {
+    func frontPositions(of search: Search) -> [Int] {
         var front: [Int] = []
         front.reserveCapacity(Timing.target)
         for position in search.nodes.indices where !isBad(search.nodes[position]) {
@@ -232,10 +235,10 @@ extension NodeCore {
 
     /// Asks the closest nodes that have not answered yet, a few at a time.
     private func ask(_ search: Search, front: [Int], now: Instant) {
-        var waiting = front.count { search.nodes[$0].pending != nil }
+        var waiting = front.count { search.nodes[$0].isBusy }
         for position in front where waiting < Timing.parallelGets {
             let node = search.nodes[position]
-            guard node.pending == nil else { continue }
+            guard !node.isBusy else { continue }
             let key = search.key
             let sent: UInt32?
             if let get = search.gets.first(where: { !node.answered.contains($0.operation) }) {
@@ -324,7 +327,8 @@ extension NodeCore {
             }
         }
         for position in front.prefix(Timing.listenNodes) {
-            for listening in search.nodes[position].listening where !listening.isPending {
+            for listening in search.nodes[position].listening
+            where !listening.isPending && search.listens.contains(where: { $0.isRenewed(listening) }) {
                 wake(search, at: max(listening.lastReply + Timing.listenRefresh, now + .seconds(1)))
             }
         }
@@ -367,6 +371,13 @@ extension NodeCore {
                 packet.fields.map { readRows(bytes.extracting($0)) }
                 ?? values.map { FieldRow($0, fields: ValueField.allCases) }
             deliver(rows: rows, to: search.wanted) { $0.operation < latest && $0.query == query }
+        case .page:
+            deliver(values, to: search)
+            let rows = packet.fields.map { readRows(bytes.extracting($0)) } ?? []
+            pageAnswered(search, position, rows: rows, now: now)
+        case .pageValue:
+            deliver(values, to: search)
+            pageValueAnswered(search, position, now: now)
         case .probe:
             search.nodes[position].isProbing = false
             let rows = packet.fields.map { readRows(bytes.extracting($0)) } ?? []
@@ -392,7 +403,7 @@ extension NodeCore {
     }
 
     /// Hands values to every get that asks for them.
-    private func deliver(_ values: [Value], to search: Search) {
+    func deliver(_ values: [Value], to search: Search) {
         guard !values.isEmpty else { return }
         for position in search.gets.indices where search.gets[position].rows == nil {
             let news = values.filter { value in
@@ -433,6 +444,8 @@ extension NodeCore {
                 let listening = search.nodes[position].listening.remove(at: index)
                 close(listening, of: node, in: search, now: now)
             }
+        case .page, .pageValue:
+            search.nodes[position].paging = nil
         case .ping, .bootstrap, .maintenance, .find, .get, .update:
             break
         }
