@@ -54,12 +54,13 @@ let package = Package(
         .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CDatagram"),
 
         .target(name: "MessagePack", swiftSettings: shipped + [.enableExperimentalFeature("Lifetimes")]),
         layer("Runtime", ["CZlib"]),
         layer("JSON", []),
         layer("Keys", ["MessagePack", "Runtime", "CLibCrypto", "CArgon2", crypto, cryptoExtras]),
-        layer("DHT", ["MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
+        layer("DHT", ["CDatagram", "MessagePack", "Runtime", "Keys", crypto, nioCore, nioPosix, logging]),
         layer("ICE", ["Runtime", crypto, nioCore, nioPosix, logging]),
         layer("Identity", ["MessagePack", "Runtime", "Keys", "DHT"]),
         layer(
@@ -94,7 +95,10 @@ let package = Package(
             tests(of: "ControlAPI", ["JSON"]),
             .testTarget(
                 name: "ApusCommandTests",
-                dependencies: ["ApusCommand", "Apus", "ControlAPI", "JSON", "TestSupport"],
+                dependencies: [
+                    "ApusCommand", "Apus", "ControlAPI", "DHT", "JSON", "Keys", "TestSupport", argumentParser, logging,
+                    nioPosix,
+                ],
                 swiftSettings: language
             ),
             .testTarget(

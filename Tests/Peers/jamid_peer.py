@@ -173,24 +173,21 @@ class Peer:
         self.announced(reply, self.call("ConfigurationManager.addAccount", [wanted]))
 
     def announced(self, reply, account):
-        def answer():
-            details = self.call("ConfigurationManager.getAccountDetails", [account])
-            devices = self.call("ConfigurationManager.getKnownRingDevices", [account])
-            reply({"account": account, "uri": details["Account.username"].removeprefix("ring:"),
-                   "device": details.get("Account.deviceID") or next(iter(devices), "")})
-
         def fits(event):
             if event["event"] != "ConfigurationManager.volatileAccountDetailsChanged" or event["args"][0] != account:
                 return False
-            if event["args"][1].get("Account.deviceAnnounced") != "true":
+            return answers(event["args"][1])
+
+        def answers(volatile):
+            # The list of known devices holds the account's other devices too: only these details say which one it is.
+            device = volatile.get("Account.deviceID")
+            if volatile.get("Account.deviceAnnounced") != "true" or not device:
                 return False
-            answer()
+            username = self.call("ConfigurationManager.getAccountDetails", [account])["Account.username"]
+            reply({"account": account, "uri": username.removeprefix("ring:"), "device": device})
             return True
 
-        now = self.call("ConfigurationManager.getVolatileAccountDetails", [account])
-        if now.get("Account.deviceAnnounced") == "true":
-            answer()
-        else:
+        if not answers(self.call("ConfigurationManager.getVolatileAccountDetails", [account])):
             self.waiting.append(fits)
 
     def wait(self, reply, event, match=None, seconds=30):

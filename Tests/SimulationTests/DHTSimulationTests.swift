@@ -52,7 +52,7 @@ import Testing
         }
         world.run(until: world.now + .seconds(60))
 
-        var outcome = Outcome(log: world.log, delivered: world.delivered)
+        var outcome = Outcome(log: world.log.hash, delivered: world.delivered)
         for put in puts where world.inhabitants[put.index].isAlive {
             outcome.puts += 1
             if world.inhabitants[put.index].results[put.operation]?.succeeded == true { outcome.confirmed += 1 }
@@ -160,7 +160,7 @@ import Testing
         }
         world.run(until: world.now + .seconds(30))
         for (index, operation) in zip(listeners, operations) {
-            let heard = world.inhabitants[index].heard[operation]?.map(\.id).sorted() ?? []
+            let heard = world.inhabitants[index].heard[operation]?.map(\.value.id).sorted() ?? []
             #expect(heard == Array(1...20))
         }
     }

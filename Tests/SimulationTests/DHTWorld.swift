@@ -6,78 +6,122 @@ import Runtime
 /// A network of nodes on a virtual clock: every run of a seed is the same.
 final class DHTWorld {
     struct Options {
+        /// From one node to another.
         var latency = Duration.milliseconds(10)...Duration.milliseconds(120)
         /// The share of datagrams that get lost, from 0 to 1.
         var loss = 0.05
         var limits = NodeLimits()
     }
 
-    /// What came out of a get.
+    /// What came out of a get or a put.
     struct Result {
+        let began: Instant
         var values: [Value] = []
+        var firstValue: Instant?
+        var finished: Instant?
         var succeeded: Bool?
     }
 
-    final class Inhabitant {
-        let core: NodeCore
-        let endpoint: Endpoint
-        var isAlive = true
-        /// Its datagrams get lost, both ways.
-        var isIsolated = false
-        var canBootstrap = true
-        var wake = Instant.distantFuture
-        var results: [OperationID: Result] = [:]
-        var heard: [OperationID: [Value]] = [:]
+    /// A value that a listener heard of.
+    struct Heard {
+        let value: Value
+        let time: Instant
+    }
 
-        init(core: NodeCore, endpoint: Endpoint) {
+    final class Inhabitant {
+        fileprivate(set) var core: NodeCore
+        /// Those that it has addresses of.
+        let families: Endpoint.Families
+        private let number: UInt32
+        fileprivate(set) var isAlive = true
+        /// Its datagrams get lost, both ways.
+        fileprivate(set) var isIsolated = false
+        fileprivate var canBootstrap = true
+        /// Where it stands among those that are alive.
+        fileprivate var place = 0
+        /// In a divided world only those of one side hear each other.
+        fileprivate var side = 0
+        var results: [OperationID: Result] = [:]
+        var heard: [OperationID: [Heard]] = [:]
+
+        init(core: NodeCore, families: Endpoint.Families, number: Int) {
             self.core = core
-            self.endpoint = endpoint
+            self.families = families
+            self.number = UInt32(number)
+        }
+
+        /// Addresses end with the number, and each node is in an IPv6 network of its own.
+        func endpoint(_ family: Endpoint.Family) -> Endpoint {
+            let low = DHTWorld.firstAddress + number
+            return switch family {
+            case .ipv4: Endpoint(ipv4: low, port: 4222)
+            case .ipv6: Endpoint(ipv6: 0x2001_0DB8_0000_0000 | UInt64(number), UInt64(low), port: 4222)
+            }
         }
     }
 
-    private enum Event {
-        case deliver([UInt8], from: Endpoint, to: Int)
-        case wake(Int)
-        case action((DHTWorld) -> Void)
-    }
+    fileprivate static let firstAddress: UInt32 = 0x0A00_0001
 
     private let options: Options
-    private var queue = DeadlineQueue<Int>()
-    private var pending: [Int: Event] = [:]
-    private var nextEvent = 0
+    private let lossThreshold: UInt64
+    private let latency: (least: Int64, spread: UInt64)
+    private var queue = EventQueue()
+    private var datagrams = DatagramPool()
+    /// Lent to the core whose turn it is.
+    private var outbox = Outbox()
+    private var isDivided = false
+    /// When each node wants to be woken, and when the queue will have a look at it.
+    private var wakes: [(wanted: Instant, scheduled: Instant)] = []
     private(set) var now = Instant()
     var randomness: Randomness
     private(set) var inhabitants: [Inhabitant] = []
+    private(set) var alive: [Int] = []
     private(set) var delivered = 0
-    /// Grows with every datagram and every result; equal for equal runs.
-    private(set) var log: UInt64 = 0xCBF2_9CE4_8422_2325
+    /// Of every datagram and every result; equal for equal runs.
+    private(set) var log = EventLog()
 
     init(seed: UInt64, options: Options = Options()) {
         self.options = options
+        lossThreshold = UInt64(options.loss * 0x1p32)
+        let least = options.latency.lowerBound.wholeNanoseconds
+        latency = (least, UInt64(options.latency.upperBound.wholeNanoseconds - least))
         randomness = .seeded(seed)
     }
-
-    var alive: [Int] { inhabitants.indices.filter { inhabitants[$0].isAlive } }
 
     // MARK: People
 
     /// Brings a new node up; it starts from some that are alive.
     @discardableResult
-    func join() -> Int {
+    func join(_ families: Endpoint.Families = .ipv4) -> Int {
         let index = inhabitants.count
-        let endpoint = Endpoint(ipv4: 0x0A00_0001 + UInt32(index), port: 4222)
         let core = NodeCore(
-            configuration: .init(id: .random(using: &randomness), limits: options.limits),
+            configuration: .init(id: .random(using: &randomness), families: families, limits: options.limits),
             randomness: .seeded(randomness.next())
         )
-        inhabitants.append(Inhabitant(core: core, endpoint: endpoint))
-        core.start(now: now, wallTime: WallTime(seconds: 1_800_000_000 + now.nanoseconds / 1_000_000_000))
-        settle(index)
+        let inhabitant = Inhabitant(core: core, families: families, number: index)
+        inhabitant.place = alive.count
+        inhabitants.append(inhabitant)
+        wakes.append((.distantFuture, .distantFuture))
+        alive.append(index)
+        if isDivided { inhabitant.side = Int.random(in: 0...1, using: &randomness) }
+        turn(of: index) {
+            $0.start(now: now, wallTime: WallTime(seconds: 1_800_000_000 + now.nanoseconds / 1_000_000_000))
+        }
         return index
     }
 
+    /// Ends a node without a goodbye, and gives its memory back.
     func kill(_ index: Int) {
-        inhabitants[index].isAlive = false
+        let inhabitant = inhabitants[index]
+        guard inhabitant.isAlive else { return }
+        inhabitant.isAlive = false
+        wakes[index].wanted = .distantFuture
+        inhabitant.core = NodeCore(configuration: .init(id: inhabitant.core.id), randomness: .seeded(0))
+        let last = alive.removeLast()
+        if last != index {
+            alive[inhabitant.place] = last
+            inhabitants[last].place = inhabitant.place
+        }
     }
 
     func isolate(_ index: Int) {
@@ -90,115 +134,146 @@ final class DHTWorld {
         inhabitants[index].canBootstrap = canBootstrap
     }
 
+    /// Cuts the world in two; about a given share of the nodes is on the second side.
+    func divide(share: Double) {
+        isDivided = true
+        for inhabitant in inhabitants {
+            inhabitant.side = Double.random(in: 0..<1, using: &randomness) < share ? 1 : 0
+        }
+    }
+
+    func heal() {
+        isDivided = false
+    }
+
+    func areTogether(_ left: Int, _ right: Int) -> Bool {
+        !isDivided || inhabitants[left].side == inhabitants[right].side
+    }
+
     func changeNetwork(of index: Int) {
-        inhabitants[index].core.connectivityChanged(now: now)
-        settle(index)
+        turn(of: index) { $0.connectivityChanged(now: now) }
     }
 
     func randomInhabitant() -> Int {
-        let alive = alive
-        return alive[Int.random(in: 0..<alive.count, using: &randomness)]
+        alive[Int.random(in: 0..<alive.count, using: &randomness)]
     }
 
     // MARK: Work
 
     func put(_ value: Value, at key: InfoHash, by index: Int, permanent: Bool = false) -> OperationID {
-        let operation = inhabitants[index].core.put(value, at: key, permanent: permanent, isIDDrawn: true, now: now)
-        inhabitants[index].results[operation] = Result()
-        settle(index)
-        return operation
+        turn(of: index) { core in
+            let operation = core.put(value, at: key, permanent: permanent, isIDDrawn: true, now: now)
+            inhabitants[index].results[operation] = Result(began: now)
+            return operation
+        }
     }
 
     func get(_ key: InfoHash, by index: Int) -> OperationID {
-        let operation = inhabitants[index].core.get(key, now: now)
-        inhabitants[index].results[operation] = Result()
-        settle(index)
-        return operation
+        turn(of: index) { core in
+            let operation = core.get(key, now: now)
+            inhabitants[index].results[operation] = Result(began: now)
+            return operation
+        }
     }
 
     func listen(at key: InfoHash, by index: Int) -> OperationID {
-        let operation = inhabitants[index].core.listen(at: key, now: now)
-        inhabitants[index].heard[operation] = []
-        settle(index)
-        return operation
-    }
-
-    func at(_ time: Instant, _ action: @escaping (DHTWorld) -> Void) {
-        schedule(.action(action), at: time)
+        turn(of: index) { core in
+            let operation = core.listen(at: key, now: now)
+            inhabitants[index].heard[operation] = []
+            return operation
+        }
     }
 
     /// Lets time pass.
     func run(until end: Instant) {
-        while let next = queue.next, next <= end {
+        while let next = queue.next, next <= end, let event = queue.popFirst() {
             now = max(next, now)
-            guard let number = queue.popDue(at: now), let event = pending.removeValue(forKey: number) else { continue }
             perform(event)
         }
         now = end
     }
 
-    private func perform(_ event: Event) {
+    private func perform(_ event: EventQueue.Event) {
         switch event {
-        case .action(let action):
-            action(self)
         case .wake(let index):
-            guard inhabitants[index].isAlive, inhabitants[index].wake <= now else { return }
-            inhabitants[index].wake = .distantFuture
-            inhabitants[index].core.timer(now: now)
-            settle(index)
-        case .deliver(let bytes, let sender, let index):
-            guard inhabitants[index].isAlive, !inhabitants[index].isIsolated else { return }
+            guard wakes[index].scheduled <= now else { return }
+            wakes[index].scheduled = .distantFuture
+            if wakes[index].wanted <= now { turn(of: index) { $0.timer(now: now) } } else { scheduleWake(of: index) }
+        case .arrival(let number):
+            defer { datagrams.remove(number) }
+            let datagram = datagrams[number]
+            let inhabitant = inhabitants[datagram.receiver]
+            guard inhabitant.isAlive, !inhabitant.isIsolated, areTogether(datagram.sender, datagram.receiver) else {
+                return
+            }
             delivered += 1
-            note(UInt64(bitPattern: now.nanoseconds))
-            note(sender.low << 32 | UInt64(index))
-            note(bytes)
-            inhabitants[index].core.receive(bytes.span.bytes, from: sender, now: now)
-            settle(index)
+            log.note(UInt64(bitPattern: now.nanoseconds))
+            log.note(UInt64(datagram.sender) << 32 | UInt64(datagram.receiver))
+            log.note(datagram.bytes)
+            let sender = inhabitants[datagram.sender].endpoint(datagram.family)
+            turn(of: datagram.receiver) { $0.receive(datagram.bytes.span.bytes, from: sender, now: now) }
         }
     }
 
-    private func settle(_ index: Int) {
+    // MARK: A core's turn
+
+    /// Gives an input to a core, and does what it wants.
+    private func turn<Answer>(of index: Int, _ input: (NodeCore) -> Answer) -> Answer {
         let inhabitant = inhabitants[index]
-        repeat {
-            send(from: inhabitant)
-            for event in inhabitant.core.takeEvents() { handle(event, of: inhabitant) }
-        } while !inhabitant.core.outbox.isEmpty
-        if let next = inhabitant.core.nextDeadline, next < inhabitant.wake {
-            inhabitant.wake = next
-            schedule(.wake(index), at: next)
+        swap(&inhabitant.core.outbox, &outbox)
+        let answer = input(inhabitant.core)
+        while true {
+            let events = inhabitant.core.takeEvents()
+            if events.isEmpty { break }
+            for event in events { handle(event, of: index, inhabitant) }
+        }
+        swap(&inhabitant.core.outbox, &outbox)
+        send(from: index, inhabitant)
+        wakes[index].wanted = inhabitant.core.nextDeadline ?? .distantFuture
+        scheduleWake(of: index)
+        return answer
+    }
+
+    private func scheduleWake(of index: Int) {
+        guard wakes[index].wanted < wakes[index].scheduled else { return }
+        wakes[index].scheduled = wakes[index].wanted
+        queue.insert(.wake(index), at: wakes[index].wanted)
+    }
+
+    private func send(from index: Int, _ inhabitant: Inhabitant) {
+        guard !outbox.isEmpty else { return }
+        defer { outbox.removeAll() }
+        guard !inhabitant.isIsolated else { return }
+        for datagram in outbox.datagrams {
+            let target = Int(datagram.receiver.low) - Int(Self.firstAddress)
+            let family = datagram.receiver.family
+            guard inhabitants.indices.contains(target), inhabitants[target].families.includes(family) else { continue }
+            let draw = randomness.next()
+            guard draw & 0xFFFF_FFFF >= lossThreshold else { continue }
+            let delay = latency.least + Int64(((draw >> 32) * latency.spread) >> 32)
+            let number = datagrams.insert(outbox.bytes(of: datagram), family, from: index, to: target)
+            queue.insert(.arrival(datagram: number), at: now + .nanoseconds(delay))
         }
     }
 
-    private func send(from inhabitant: Inhabitant) {
-        guard !inhabitant.isIsolated else { return inhabitant.core.outbox.removeAll() }
-        for datagram in inhabitant.core.outbox.datagrams {
-            let target = Int(datagram.receiver.low) - 0x0A00_0001
-            guard inhabitants.indices.contains(target) else { continue }
-            guard Double.random(in: 0..<1, using: &randomness) >= options.loss else { continue }
-            let bytes = Array(inhabitant.core.outbox.bytes(of: datagram))
-            let delay = randomness.duration(in: options.latency)
-            schedule(.deliver(bytes, from: inhabitant.endpoint, to: target), at: now + delay)
-        }
-        inhabitant.core.outbox.removeAll()
-    }
-
-    private func handle(_ event: NodeEvent, of inhabitant: Inhabitant) {
+    private func handle(_ event: NodeEvent, of index: Int, _ inhabitant: Inhabitant) {
         switch event {
         case .values(let operation, let values):
             if inhabitant.heard[operation] != nil {
-                inhabitant.heard[operation]? += values
+                inhabitant.heard[operation]? += values.map { Heard(value: $0, time: now) }
             } else {
                 inhabitant.results[operation]?.values += values
+                if inhabitant.results[operation]?.firstValue == nil {
+                    inhabitant.results[operation]?.firstValue = now
+                }
             }
-            note(operation.number)
+            log.note(operation.number)
         case .finished(let operation, let succeeded):
             inhabitant.results[operation]?.succeeded = succeeded
-            note(operation.number << 1 | (succeeded ? 1 : 0))
+            inhabitant.results[operation]?.finished = now
+            log.note(operation.number << 1 | (succeeded ? 1 : 0))
         case .bootstrapDue:
-            let known = inhabitant.canBootstrap ? alive.filter { inhabitants[$0] !== inhabitant } : []
-            let chosen =
-                known.isEmpty ? [] : (0..<2).map { _ in known[Int.random(in: 0..<known.count, using: &randomness)] }
-            inhabitant.core.bootstrap(with: chosen.map { inhabitants[$0].endpoint }, now: now)
+            inhabitant.core.bootstrap(with: bootstrapAddresses(for: index, inhabitant), now: now)
         case .check(let number, let check):
             inhabitant.core.finishCheck(number, isPassed: check.isPassed, now: now)
         case .expired, .rows, .statusChanged, .publicAddressChanged:
@@ -206,23 +281,13 @@ final class DHTWorld {
         }
     }
 
-    private func schedule(_ event: Event, at time: Instant) {
-        pending[nextEvent] = event
-        queue.insert(nextEvent, at: time)
-        nextEvent += 1
-    }
-
-    private func note(_ word: UInt64) {
-        log = (log ^ word) &* 0x0000_0100_0000_01B3
-    }
-
-    private func note(_ bytes: [UInt8]) {
-        let span = bytes.span.bytes
-        var offset = 0
-        while offset + 8 <= bytes.count {
-            note(span.word(at: offset, as: UInt64.self))
-            offset += 8
+    /// Two others that are alive, or as many as there are.
+    private func bootstrapAddresses(for index: Int, _ inhabitant: Inhabitant) -> [Endpoint] {
+        guard inhabitant.canBootstrap, alive.count > 1 else { return [] }
+        return (0..<2).flatMap { _ in
+            var other = index
+            while other == index { other = randomInhabitant() }
+            return inhabitants[other].families.members.map { inhabitants[other].endpoint($0) }
         }
-        note(UInt64(bytes.count))
     }
 }

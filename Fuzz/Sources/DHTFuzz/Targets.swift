@@ -18,9 +18,11 @@ private let targets: [String: FuzzTarget] = [
     "certificate": certificate,
     "certificate-chain": { _ = try? CertificateChain(pem: $0) },
     "compression": { _ = try? Compression.decompress($0, limit: 1 << 20) },
+    "dht-discovery": discovery,
     "dht-node": node,
     "dht-packet": { _ = try? Packet(decoding: $0.span.bytes) },
     "dht-query": query,
+    "dht-query-text": queryText,
     "dht-rows": { _ = try? FieldRows.decode($0.span.bytes) },
     "dht-value": value,
     "messagepack": messagePack,
@@ -40,9 +42,19 @@ private func value(_ bytes: [UInt8]) {
     precondition((try? Value(decoding: value.encoded)) == value, "written and read again")
 }
 
+private func discovery(_ bytes: [UInt8]) {
+    guard let message = try? DiscoveryMessage(decoding: bytes.span.bytes) else { return }
+    precondition((try? DiscoveryMessage(decoding: message.encoded.span.bytes)) == message, "written and read again")
+}
+
 private func query(_ bytes: [UInt8]) {
     var reader = MessagePackReader(bytes.span.bytes)
     _ = try? Query(reading: &reader)
+}
+
+private func queryText(_ bytes: [UInt8]) {
+    guard let query = try? Query(parsing: String(decoding: bytes, as: UTF8.self)) else { return }
+    precondition((try? Query(parsing: query.description)) == query, "written and read again")
 }
 
 private func certificate(_ bytes: [UInt8]) {

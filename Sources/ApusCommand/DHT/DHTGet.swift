@@ -1,5 +1,4 @@
 import ArgumentParser
-import ControlAPI
 import DHT
 import JSON
 import Keys
@@ -11,6 +10,7 @@ struct DHTGet: AsyncParsableCommand {
         abstract: "Show the values at a key.",
         discussion: """
             Example: apus dht get meeting
+            Example: apus dht get meeting WHERE user_type=text/plain
 
             A line is id, content and, in brackets, what else is known. Bad signatures are left out. With --json there \
             is an object for each value: key, id (hexadecimal), type, user_type, size, encrypted, text or data \
@@ -23,31 +23,30 @@ struct DHTGet: AsyncParsableCommand {
     @Argument(help: "A text, or 40 hexadecimal digits.")
     var key: DHTKey
 
+    @Argument(help: "WHERE field=value,field=value with id, value_type, owner_pk, seq or user_type.")
+    var conditions: [String] = []
+
+    func validate() throws {
+        _ = try filters()
+    }
+
     func run() async throws {
+        let filters = try filters()
         let session = try await DHTSession.start(options, isBrief: true)
         try await session.connect()
-        let progress = Progress(isQuiet: options.json)
-        progress.show("Asking the nodes around \(key.hash)…")
-        let values = try await values(in: session)
-        progress.clear()
+        let values = try await session.asking("Asking the nodes around \(key.hash)…") { node throws(DHTError) in
+            try await node.get(key.hash, filters: filters)
+        }
         for opened in values { show(opened) }
         try await session.end()
         if values.isEmpty { throw Failure(kind: .notFound, sentence: "Nothing is stored at \(key.hash).") }
     }
 
-    private func values(in session: DHTSession) async throws -> [OpenedValue] {
-        let node = session.node
-        let search = Task { try await node.get(key.hash) }
-        // A get that is cancelled gives what it has found.
-        let alarm = Task {
-            try await Task.sleep(for: options.patience)
-            search.cancel()
-        }
-        defer { alarm.cancel() }
+    private func filters() throws -> [ValueFilter] {
         do {
-            return try await search.value
-        } catch let error as DHTError {
-            throw Failure(error)
+            return try [ValueFilter](parsing: conditions.joined(separator: " "))
+        } catch {
+            throw ValidationError("\(error)")
         }
     }
 

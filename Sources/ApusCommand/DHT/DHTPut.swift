@@ -1,5 +1,4 @@
 import ArgumentParser
-import ControlAPI
 import DHT
 import Foundation
 import JSON

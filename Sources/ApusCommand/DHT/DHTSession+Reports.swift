@@ -1,10 +1,24 @@
-import ControlAPI
 import DHT
 import JSON
+import Keys
 
 extension DHTSession {
+    var greeting: String {
+        get async { "Node \(await node.id) runs on port \(await node.boundPort)." }
+    }
+
+    /// The fields `event`, `id`, `port`.
+    var readiness: [String: JSONValue] {
+        get async {
+            [
+                "event": .string("ready"), "id": .string(await node.id.hex),
+                "port": .integer(Int64(await node.boundPort)),
+            ]
+        }
+    }
+
     /// Says how the node is connected, and each change, until the task is cancelled.
-    func reportConnection() async {
+    func reportConnection(to note: @Sendable (String) -> Void = { Output.note($0) }) async {
         var last: NodeStatus?
         for await status in await node.statusChanges where status != last {
             let isFirst = last == nil || last == .connecting && status != .connected
@@ -16,9 +30,9 @@ extension DHTSession {
                 continue
             }
             switch status {
-            case .connected: Output.note("Connected.")
+            case .connected: note("Connected.")
             case .connecting: break
-            case .disconnected: if !isFirst || !options.bootstrap.isEmpty { Output.note(await disconnection()) }
+            case .disconnected: if !isFirst || !options.bootstrap.isEmpty { note(await disconnection()) }
             }
         }
     }

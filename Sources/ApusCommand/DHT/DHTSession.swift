@@ -1,7 +1,6 @@
 import DHT
 import Foundation
 import Keys
-import Logging
 import NIOCore
 import NIOPosix
 import Runtime
@@ -17,20 +16,25 @@ final class DHTSession: Sendable {
     let options: DHTOptions
     let identity: (key: RSAPrivateKey, chain: CertificateChain)?
 
-    private init(node: DHTNode, options: DHTOptions, identity: NodeIdentity.Identity?) {
+    let log: NodeLog
+    /// Found out while the node tries, since it may take long.
+    private let reasons: Task<[String], Never>
+
+    private init(node: DHTNode, options: DHTOptions, identity: NodeIdentity.Identity?, log: NodeLog) {
         self.node = node
         self.options = options
         self.identity = identity
+        self.log = log
+        reasons = Task {
+            var reasons: [String] = []
+            for host in options.bootstrap { reasons.append(await BootstrapReason.of(host)) }
+            return reasons
+        }
     }
 
     /// Starts a node, which others need not know if it is brief; returns before any has answered.
     static func start(_ options: DHTOptions, isBrief: Bool = false) async throws -> DHTSession {
-        let level: Logger.Level = options.global.verbose ? .debug : .error
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
-        }
+        let log = NodeLog(isOn: options.global.verbose)
         let identity = try identity(options)
         var configuration = DHTNode.Configuration()
         configuration.port = Int(options.port)
@@ -39,19 +43,20 @@ final class DHTSession: Sendable {
         configuration.identity = identity
         // A node that goes away at once would only be in the way of others.
         configuration.isClient = options.client || isBrief
+        configuration.discovery = !options.noDiscovery
         configuration.limitsRequests = !options.noRateLimit
         configuration.savedState = try savedState(options)
         let node = DHTNode(
             configuration: configuration,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-            logger: Logger(label: "dht")
+            logger: log.logger()
         )
         do {
             try await node.start()
         } catch {
             throw Failure(kind: .refused, sentence: "\(error.reason).")
         }
-        return DHTSession(node: node, options: options, identity: identity)
+        return DHTSession(node: node, options: options, identity: identity, log: log)
     }
 
     private static func identity(_ options: DHTOptions) throws -> NodeIdentity.Identity? {
@@ -92,6 +97,7 @@ final class DHTSession: Sendable {
 
     private func isConnected(within limit: Duration) async -> Bool {
         let node = node
+        let hasDiscovery = !options.noDiscovery
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await status in await node.statusChanges where status == .connected { return true }
@@ -102,7 +108,7 @@ final class DHTSession: Sendable {
                 return false
             }
             group.addTask {
-                await Self.isGivenUp(node)
+                await Self.isGivenUp(node, patience: hasDiscovery ? Self.localPatience : .zero)
                 return false
             }
             defer { group.cancelAll() }
@@ -111,18 +117,16 @@ final class DHTSession: Sendable {
     }
 
     /// Returns when all addresses to start from were tried in vain, and local nodes had their time.
-    private static func isGivenUp(_ node: DHTNode) async {
+    private static func isGivenUp(_ node: DHTNode, patience: Duration) async {
         for await status in await node.statusChanges where status == .disconnected { break }
-        try? await Task.sleep(for: localPatience)
+        try? await Task.sleep(for: patience)
     }
 
     /// Why nobody was reached, in a sentence.
     func unreachable() async -> String {
         let local = options.noDiscovery ? "" : ", and no node was found on the local network"
         guard !options.bootstrap.isEmpty else { return "There is no address to start from\(local)." }
-        var reasons: [String] = []
-        for host in options.bootstrap { reasons.append(await BootstrapReason.of(host)) }
-        return "No answer from \(reasons.joined(separator: ", nor from "))\(local)."
+        return "No answer from \(await reasons.value.joined(separator: ", nor from "))\(local)."
     }
 
     // MARK: Ending

@@ -10,8 +10,11 @@ public import Runtime
 /// cryptography is done on a pool of threads. It must be shut down before it is let go.
 public actor DHTNode {
     public struct Configuration: Sendable {
-        public var bindAddress = "0.0.0.0"
-        /// 0 lets the system choose.
+        /// An IPv4 address; without it the node does without IPv4.
+        public var bindAddress: String? = "0.0.0.0"
+        /// An IPv6 address; without it the node does without IPv6.
+        public var bindAddress6: String? = "::"
+        /// Of both families, where IPv6 can have the port of IPv4; 0 lets the system choose.
         public var port = 0
         /// Nodes of other networks are not heard.
         public var network: UInt32 = 0
@@ -21,6 +24,8 @@ public actor DHTNode {
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
+        /// Whether to look for nodes on the local network, and to be found there.
+        public var discovery = false
         /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
@@ -52,15 +57,15 @@ public actor DHTNode {
 
     private var state = State.idle
     private(set) var core: NodeCore
-    private var channel: (any Channel)?
-    private var socket: DatagramSocket?
+    private var sockets = PerFamily<FamilySocket?> { _ in nil }
     private var now: Instant
     private var isInTurn = false
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant.distantFuture
     private var bootstrapHosts: [HostAddress]
-    private var socketAddresses: [Endpoint: SocketAddress] = [:]
-    private var lastReopening = Instant.longAgo
+    private let batch = DatagramBatch()
+    private var lastReopening = PerFamily { _ in Instant.longAgo }
+    private var discovery: LocalDiscovery?
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
@@ -116,24 +121,39 @@ public actor DHTNode {
 
     // MARK: Life
 
-    /// Binds the socket and begins to look for other nodes; returns before any has answered.
+    /// Binds the sockets and begins to look for other nodes; returns before any has answered.
+    ///
+    /// Where one family cannot be bound, as on a machine without IPv6, the node does without it.
     public func start() async throws(DHTError) {
         guard state == .idle else { return }
         state = .running
-        do {
-            try await openSocket(port: configuration.port)
-        } catch {
-            state = .idle
-            throw DHTError(.bind, "Cannot bind \(configuration.bindAddress):\(configuration.port): \(error)")
+        var failures: [String] = []
+        for family in Endpoint.Family.all {
+            guard let host = host(family), !host.isEmpty else { continue }
+            do {
+                try await openFirstSocket(of: family, at: host)
+            } catch {
+                failures.append("Cannot bind \(host), port \(configuration.port): \(error)")
+                logger.notice("cannot bind", metadata: ["address": "\(host)", "error": "\(error)"])
+            }
         }
+        guard boundPort != 0 else {
+            state = .idle
+            let reason = failures.isEmpty ? "No address to bind is given" : failures.joined(separator: ". ")
+            throw DHTError(.bind, reason)
+        }
+        guard isRunning else { return }
         now = time.now
         if let chain = configuration.identity?.chain { certificates.insert(chain) }
-        core.start(now: now, wallTime: time.wallTime)
+        var families: Endpoint.Families = []
+        for family in Endpoint.Family.all where sockets[family] != nil { families.insert(Endpoint.Families(family)) }
+        core.start(now: now, wallTime: time.wallTime, families: families)
         if let saved = configuration.savedState {
             core.restore(saved, now: now)
             core.restore(saved.values, now: now)
         }
         endTurn()
+        await startDiscovery()
     }
 
     /// Closes the socket and ends all that waits.
@@ -142,10 +162,10 @@ public actor DHTNode {
         state = .shutDown
         timer?.cancel()
         timer = nil
-        let open = channel
-        channel = nil
-        socket = nil
-        try? await open?.close()
+        let open = Endpoint.Family.all.compactMap { sockets[$0]?.channel }
+        sockets = PerFamily { _ in nil }
+        for channel in open { try? await channel.close() }
+        await discovery?.shutdown()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
         for query in queries.values { query.continuation.resume(returning: query.rows) }
@@ -158,34 +178,53 @@ public actor DHTNode {
         statusSinks.removeAll()
     }
 
-    private func openSocket(port: Int) async throws {
-        let opened = try DatagramSocket(bindingTo: configuration.bindAddress, port: port)
+    private func host(_ family: Endpoint.Family) -> String? {
+        family == .ipv4 ? configuration.bindAddress : configuration.bindAddress6
+    }
+
+    private func openFirstSocket(of family: Endpoint.Family, at host: String) async throws {
+        if family == .ipv6, configuration.port == 0, boundPort != 0 {
+            do {
+                return try await openSocket(of: family, at: host, port: boundPort)
+            } catch {
+                logger.debug("the port of IPv4 is not free for IPv6", metadata: ["port": "\(boundPort)"])
+            }
+        }
+        try await openSocket(of: family, at: host, port: configuration.port)
+    }
+
+    private func openSocket(of family: Endpoint.Family, at host: String, port: Int) async throws {
+        let opened = try DatagramSocket(bindingTo: host, family: family, port: port)
         let bound = try await DatagramBootstrap(group: eventLoop)
-            // Rows of fields make datagrams of many kilobytes; more than 64 KiB in all cost a mapping for each read.
-            .channelOption(.datagramVectorReadMessageCount, value: 4)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 * 16_384))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
             .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
             .channelOption(.socketOption(.so_sndbuf), value: 4 << 20)
             // What does not fit into the system's buffers waits here.
             .channelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 8 << 20))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(node: self))
+                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(node: self, family: family))
                 }
             }
             .withBoundSocket(opened.descriptor)
             .get()
-        guard state == .running, channel == nil else {
+        guard state == .running, sockets[family] == nil else {
             try? await bound.close()
             return
         }
-        socket = opened
-        channel = bound
-        boundPort = bound.localAddress?.port ?? port
+        let socket = FamilySocket(socket: opened, channel: bound)
+        sockets[family] = socket
+        boundPorts[family] = socket.port
     }
 
-    /// The port of the socket; 0 before ``start()``.
-    public private(set) var boundPort = 0
+    private var boundPorts = PerFamily { _ in 0 }
+
+    /// The port of the socket of IPv4, or of IPv6 on a node without IPv4; 0 before ``start()``.
+    public var boundPort: Int { boundPorts[.ipv4] != 0 ? boundPorts[.ipv4] : boundPorts[.ipv6] }
+
+    /// The port of the socket of a family; 0 when there is none.
+    public func boundPort(of family: Endpoint.Family) -> Int { boundPorts[family] }
 
     /// The id of this node.
     public var id: InfoHash { core.id }
@@ -206,6 +245,8 @@ public actor DHTNode {
         beginTurn()
         core.connectivityChanged(now: now)
         endTurn()
+        // Ends by itself: opening sockets either succeeds or fails.
+        if let discovery { Task { await discovery.begin(isAnew: true) } }
     }
 
     // MARK: What is known
@@ -264,6 +305,20 @@ public actor DHTNode {
         core.receive(buffer.readableBytesSpan, from: sender, now: now)
     }
 
+    /// Reads what came behind the datagram that the channel read.
+    ///
+    /// What does not fit into some batches waits, so that timers and commands get their turn.
+    func readMore(_ family: Endpoint.Family) {
+        guard let socket = sockets[family]?.socket else { return endTurn() }
+        for _ in 0..<4 {
+            guard state == .running else { break }
+            beginTurn()
+            let count = batch.receive(from: socket) { core.receive($0, from: $1, now: now) }
+            endTurn()
+            guard count == DatagramBatch.capacity else { break }
+        }
+    }
+
     /// Runs a command on the core and all that follows from it.
     func turn<T>(_ body: (NodeCore, Instant) -> T) -> T {
         beginTurn()
@@ -293,40 +348,13 @@ public actor DHTNode {
     private func flush() {
         guard !core.outbox.isEmpty else { return }
         defer { core.outbox.removeAll() }
-        guard let channel, channel.isActive, let socket else { return }
-        let datagrams = core.outbox.datagrams
-        var waiting = datagrams[...]
-        // The bytes stay where they are during the closure.
-        unsafe core.outbox.bytes.withUnsafeBytes { bytes in
-            while let datagram = waiting.first {
-                if datagram.receiver.family == .ipv4, let address = socketAddress(of: datagram.receiver) {
-                    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[datagram.start..<datagram.end])
-                    if unsafe socket.send(part, to: address) == .busy { return }
-                }
-                waiting.removeFirst()
-            }
+        var waiting = core.outbox.datagrams[...]
+        while let first = waiting.first {
+            let family = first.receiver.family
+            let end = waiting.firstIndex { $0.receiver.family != family } ?? waiting.endIndex
+            sockets[family]?.send(waiting[..<end], of: core.outbox.bytes, batch)
+            waiting = waiting[end...]
         }
-        if !waiting.isEmpty { queue(waiting, on: channel) }
-    }
-
-    /// Lets the channel send the datagrams when there is room for them again.
-    private func queue(_ datagrams: ArraySlice<Outbox.Datagram>, on channel: any Channel) {
-        let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
-        for datagram in datagrams where datagram.receiver.family == .ipv4 && channel.isWritable {
-            guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
-                let address = socketAddress(of: datagram.receiver)
-            else { continue }
-            channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)
-        }
-        channel.flush()
-    }
-
-    private func socketAddress(of endpoint: Endpoint) -> SocketAddress? {
-        if let known = socketAddresses[endpoint] { return known }
-        guard let address = endpoint.socketAddress else { return nil }
-        if socketAddresses.count >= 4096 { socketAddresses.removeAll(keepingCapacity: true) }
-        socketAddresses[endpoint] = address
-        return address
     }
 
     private func armTimer() {
@@ -350,27 +378,26 @@ public actor DHTNode {
     }
 
     /// Opens the socket again after the system closed it.
-    func socketClosed() {
+    func socketClosed(_ family: Endpoint.Family) {
         guard state == .running else { return }
-        channel = nil
-        socket = nil
-        let wait = time.now - lastReopening < .seconds(1) ? TimeAmount.seconds(1) : .zero
+        sockets[family] = nil
+        let wait = time.now - lastReopening[family] < .seconds(1) ? TimeAmount.seconds(1) : .zero
         eventLoop.scheduleTask(in: wait) { [weak self] in
             guard let self else { return }
             // Ends by itself: binding either succeeds or fails.
-            Task { await self.reopen() }
+            Task { await self.reopen(family) }
         }
     }
 
-    private func reopen() async {
-        guard state == .running, channel == nil else { return }
-        lastReopening = time.now
+    private func reopen(_ family: Endpoint.Family) async {
+        guard state == .running, sockets[family] == nil, let host = host(family) else { return }
+        lastReopening[family] = time.now
         do {
-            try await openSocket(port: boundPort)
+            try await openSocket(of: family, at: host, port: boundPorts[family])
             endTurn()
         } catch {
             logger.warning("cannot reopen the socket", metadata: ["error": "\(error)"])
-            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in self?.assumeIsolated { $0.socketClosed() } }
+            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in self?.assumeIsolated { $0.socketClosed(family) } }
         }
     }
 
@@ -396,6 +423,7 @@ public actor DHTNode {
             logger.debug("status changed", metadata: ["status": "\(status)"])
             for sink in statusSinks.values { sink.yield(status) }
             if status == .connected { publishCertificate() }
+            tellDiscovery(status)
         case .bootstrapDue:
             resolveBootstrap()
         case .check(let number, let check):
@@ -427,6 +455,43 @@ public actor DHTNode {
                 guard node.isRunning else { return }
                 then(node, result)
             }
+        }
+    }
+
+    // MARK: Discovery
+
+    private func startDiscovery() async {
+        guard configuration.discovery, state == .running else { return }
+        let families = Endpoint.Family.all.filter { sockets[$0] != nil }
+        let ports = families.map { ($0, UInt16(truncatingIfNeeded: boundPorts[$0])) }
+        let started = LocalDiscovery(
+            core: DiscoveryCore(
+                id: core.id,
+                network: configuration.network,
+                ports: Dictionary(uniqueKeysWithValues: ports),
+                isAnnounced: !configuration.isClient
+            ),
+            families: families,
+            eventLoop: eventLoop,
+            time: time,
+            logger: logger
+        ) { [weak self] endpoint in
+            self?.assumeIsolated { node in
+                guard node.isRunning else { return }
+                node.turn { core, now in core.ping([endpoint], now: now) }
+            }
+        }
+        discovery = started
+        await started.begin()
+    }
+
+    private func tellDiscovery(_ status: NodeStatus) {
+        guard let discovery else { return }
+        switch status {
+        case .connected: discovery.assumeIsolated { $0.rest() }
+        case .connecting: break
+        // Ends by itself: opening sockets either succeeds or fails.
+        case .disconnected: Task { await discovery.begin() }
         }
     }
 

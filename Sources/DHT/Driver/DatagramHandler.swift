@@ -1,14 +1,18 @@
 import NIOCore
 
-/// Hands datagrams to the node, whose executor is the event loop that this handler runs on.
+/// Tells the node, whose executor is the event loop that this handler runs on, of datagrams.
+///
+/// The channel reads the first one; the node reads those behind it itself, many at once.
 final class DatagramHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     private let node: DHTNode
+    private let family: Endpoint.Family
 
-    init(node: DHTNode) {
+    init(node: DHTNode, family: Endpoint.Family) {
         self.node = node
+        self.family = family
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -18,11 +22,13 @@ final class DatagramHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        node.assumeIsolated { $0.endTurn() }
+        let family = family
+        node.assumeIsolated { $0.readMore(family) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        node.assumeIsolated { $0.socketClosed() }
+        let family = family
+        node.assumeIsolated { $0.socketClosed(family) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -51,10 +51,13 @@ extension NodeCore {
             purpose: purpose,
             message: outbox.last,
             values: values,
+            began: now,
             delay: delay,
             deadline: now + delay
         )
-        timers.insert(.request(transaction), at: now + delay)
+        // Only searches are in a hurry and have others to turn to; parts take their time.
+        let isHurried = purpose.search != nil && values.isInline
+        timers.insert(.request(transaction), at: now + (isHurried ? min(responseTimes.patience, delay) : delay))
         counters.requested += 1
         return transaction
     }
@@ -101,15 +104,20 @@ extension NodeCore {
         send(.ping, to: node, now: now) { writer.ping($0, to: &$1) }
     }
 
-    /// Pings addresses of which only the address is known.
+    /// Takes the addresses to start from, which were asked for with ``NodeEvent/bootstrapDue``.
     package func bootstrap(with endpoints: [Endpoint], now: Instant) {
+        isResolving = false
+        ping(endpoints, now: now)
+    }
+
+    /// Pings addresses of which only the address is known.
+    package func ping(_ endpoints: [Endpoint], now: Instant) {
         for endpoint in endpoints.prefix(64) where !endpoint.isMartian && families.includes(endpoint.family) {
             let sent = send(.bootstrap, node: nil, receiver: endpoint, values: .none, now: now) {
                 writer.ping($0, to: &$1)
             }
             if sent != nil { states[endpoint.family].bootstrapPings += 1 }
         }
-        isResolving = false
         statusMayHaveChanged = true
         settle(now)
     }
@@ -117,7 +125,19 @@ extension NodeCore {
     // MARK: Time
 
     func requestDue(_ transaction: UInt32, now: Instant) {
-        guard var request = requests[transaction], request.deadline <= now else { return }
+        guard var request = requests[transaction] else { return }
+        guard request.deadline <= now else {
+            guard !request.isSlow, request.attempt == 1, request.values.isInline else { return }
+            guard !isBeingAnswered(request) else {
+                timers.insert(.request(transaction), at: request.deadline)
+                return
+            }
+            requests[transaction]?.isSlow = true
+            // More likely it was lost than that the node has become slow.
+            sendAgain(request)
+            timers.insert(.request(transaction), at: request.deadline)
+            return requestIsSlow(request)
+        }
         guard !parts.contains(request.parts) else {
             // It is still being sent.
             return postpone(request, to: now + request.delay)
@@ -132,15 +152,20 @@ extension NodeCore {
             expire(request, now: now)
             return
         }
-        let isFirstDelay = request.attempt == 1
+        let wasSlow = request.isSlow
+        request.isSlow = true
         request.attempt += 1
         request.delay = request.delay * 2 + randomness.duration(in: .zero...Timing.retryJitter)
         request.deadline = now + request.delay
-        outbox.send(to: request.receiver) { $0.write(encoded: request.message) }
-        sendParts(of: request.values, transaction, to: request.receiver)
+        sendAgain(request)
         requests[transaction] = request
         timers.insert(.request(transaction), at: request.deadline)
-        if isFirstDelay { requestIsSlow(request) }
+        if !wasSlow { requestIsSlow(request) }
+    }
+
+    private func sendAgain(_ request: Request) {
+        outbox.send(to: request.receiver) { $0.write(encoded: request.message) }
+        sendParts(of: request.values, request.transaction, to: request.receiver)
     }
 
     private func postpone(_ request: Request, to time: Instant) {
@@ -222,6 +247,7 @@ extension NodeCore {
             states[sender.family].bootstrapPings -= 1
         }
         forget(request)
+        if request.attempt == 1, request.values.isInline { responseTimes.note(now - request.began) }
         nodes[node].lastReply = now
         statusMayHaveChanged = true
         let ping = states[nodes[node].family].table.insert(node, evidence: .reply, nodes: nodes, now: now)

@@ -35,8 +35,8 @@ extension NodeCore {
     }
 
     func accepts(_ packet: Packet, _ bytes: RawSpan, from sender: Endpoint) -> Bool {
-        guard let range = packet.token, range.count <= WireConstants.longestToken else { return false }
-        return tokens.accepts(bytes.copy(range), from: sender)
+        guard let range = packet.token else { return false }
+        return tokens.accepts(bytes, at: range, from: sender)
     }
 
     private func answer(_ packet: Packet, target: InfoHash, to sender: Endpoint, now: Instant) -> PacketWriter.Answer {
@@ -61,12 +61,11 @@ extension NodeCore {
     private func serveGet(_ packet: Packet, node: NodeIndex?, to sender: Endpoint, now: Instant) {
         guard !packet.key.isZero else { return fail(packet, .noKey(.get), to: sender) }
         var answer = answer(packet, target: packet.key, to: sender, now: now)
-        let query = packet.query ?? Query()
-        let found = storage.values(at: packet.key).filter { query.matches($0.value) }
-        if !query.fields.isEmpty, !found.isEmpty {
-            answer.rows = (query.fields, rows(of: found, fields: query.fields))
-        } else if !found.isEmpty {
-            guard let values = values(found, for: node, at: sender, now: now) else { return }
+        if let query = packet.query, !query.fields.isEmpty {
+            let found = storage.values(at: packet.key).filter { query.matches($0.value) }
+            if !found.isEmpty { answer.rows = (query.fields, rows(of: found, fields: query.fields)) }
+        } else {
+            guard let values = values(for: packet, of: node, at: sender, now: now) else { return }
             answer.values = OutgoingValues(values)
         }
         outbox.send(to: sender) { self.writer.answer(packet.transaction, answer, to: sender, to: &$0) }
@@ -86,33 +85,18 @@ extension NodeCore {
     }
 
     /// The values for an answer; `nil` when the requester has to wait since it got so much already.
-    private func values(
-        _ found: [Storage.Stored],
-        for node: NodeIndex?,
-        at sender: Endpoint,
-        now: Instant
-    ) -> [[UInt8]]? {
+    private func values(for packet: Packet, of node: NodeIndex?, at sender: Endpoint, now: Instant) -> [[UInt8]]? {
         let isVerified = node.map { nodes[$0].endpoint == sender && nodes[$0].isGood(at: now) } ?? false
-        let values = limited(found, to: isVerified ? limits.answerBytes : limits.unverifiedAnswerBytes)
-        guard answerRates.admit(sender, cost: values.reduce(0) { $0 + $1.count }, now: now) else {
+        let limit = isVerified ? limits.answerBytes : limits.unverifiedAnswerBytes
+        let found = storage.newestValues(at: packet.key, matching: packet.query, limit: limit)
+        guard found.size > 0 else { return [] }
+        guard answerRates.admit(sender, cost: found.size, now: now) else {
             counters.limited += 1
             return nil
         }
         // Once it has answered a ping it may ask for more.
-        if let node, !isVerified, values.count < found.count, nodes[node].pendingRequests == 0 { ping(node, now: now) }
-        return values
-    }
-
-    /// The newest values that fit into a number of bytes, at least one.
-    private func limited(_ found: [Storage.Stored], to limit: Int) -> [[UInt8]] {
-        var total = 0
-        var result: [[UInt8]] = []
-        for stored in found.reversed() {
-            total += stored.encoded.count
-            guard result.isEmpty || total <= limit else { break }
-            result.append(stored.encoded)
-        }
-        return result.reversed()
+        if let node, !isVerified, !found.isAll, nodes[node].pendingRequests == 0 { ping(node, now: now) }
+        return found.encoded
     }
 
     // MARK: Writing
@@ -142,9 +126,7 @@ extension NodeCore {
 
     /// Whether others are so much closer to a key that nobody would look for its values here.
     private func isTooFar(_ key: InfoHash, for family: Endpoint.Family, now: Instant) -> Bool {
-        let closest = states[family].table.closest(to: key, count: Timing.searchNodes, nodes: nodes, now: now)
-        guard closest.count >= Timing.target, let farthest = closest.last else { return false }
-        return farthest.id.isCloser(to: key, than: id)
+        states[family].table.isFar(from: key, closest: Timing.searchNodes, nodes: nodes, now: now)
     }
 
     private func consider(_ value: Value, at key: InfoHash, created: Int64?, from sender: Endpoint, now: Instant) {

@@ -23,7 +23,7 @@ package final class NodeCore {
             network: UInt32 = 0,
             isClient: Bool = false,
             agent: String = "ap1",
-            families: Endpoint.Families = .ipv4,
+            families: Endpoint.Families = .both,
             limits: NodeLimits = NodeLimits(),
             types: ValueTypes = .standard
         ) {
@@ -74,6 +74,7 @@ package final class NodeCore {
     var states: PerFamily<FamilyState>
     var nodes: NodeTable
     var requests: [UInt32: Request] = [:]
+    var responseTimes = ResponseTimes()
     var searches: [SearchID: Search] = [:]
     var dirtySearches: [SearchID] = []
     var sockets: [UInt32: Socket] = [:]
@@ -333,6 +334,8 @@ package final class NodeCore {
             storageWake = next
             timers.insert(.storage, at: next)
         }
+        // A request that was answered in time is no reason to wake up.
+        while case .request(let transaction) = timers.nextKey, requests[transaction] == nil { timers.removeNext() }
     }
 
     private func updateStatus(_ now: Instant) {

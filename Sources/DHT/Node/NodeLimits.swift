@@ -61,8 +61,11 @@ enum Timing {
     static let firstRetry = Duration.milliseconds(1000)
     static let retryJitter = Duration.milliseconds(250)
     static let attempts = 3
+    /// Before this no answer is late.
+    static let leastPatience = Duration.milliseconds(50)
 
     static let syncLifetime = Duration.seconds(600)
+    static let watch = Duration.seconds(60)
     static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)

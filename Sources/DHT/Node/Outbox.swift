@@ -8,7 +8,7 @@ package struct Outbox: Sendable {
         package let receiver: Endpoint
     }
 
-    var writer = MessagePackWriter(reservingCapacity: 16_384)
+    var writer = MessagePackWriter()
     package private(set) var datagrams: [Datagram] = []
 
     /// The bytes of all datagrams, one behind the other.

@@ -39,6 +39,7 @@ struct RateTable: Sendable {
 
     /// Whether the quotas are not used up yet; what is admitted last may go beyond.
     mutating func admit(_ endpoint: Endpoint, cost: Int = 1, now: Instant) -> Bool {
+        guard perAddress != .max || total != .max else { return true }
         let group = endpoint.quotaGroup
         if addresses[group] == nil, addresses.count >= addressLimit {
             sweep(now)

@@ -22,6 +22,16 @@ struct Request: Sendable {
         case refresh(search: SearchID, announce: UInt64)
         case listen(search: SearchID, listen: UInt64, socket: UInt32)
         case update
+
+        /// The search it belongs to.
+        var search: SearchID? {
+            switch self {
+            case .ping, .bootstrap, .maintenance, .update: nil
+            case .find(let search), .get(let search, _, _), .page(let search), .pageValue(let search),
+                .probe(let search), .put(let search, _), .refresh(let search, _), .listen(let search, _, _):
+                search
+            }
+        }
     }
 
     let transaction: UInt32
@@ -33,21 +43,16 @@ struct Request: Sendable {
     let message: [UInt8]
     /// What follows the message in parts.
     let values: OutgoingValues
+    let began: Instant
     var attempt = 1
+    /// The answer takes longer than answers usually do.
+    var isSlow = false
     var delay: Duration
+    /// When it is sent again, or given up.
     var deadline: Instant
+
+    var search: SearchID? { purpose.search }
 
     /// Its place in the queue of parts.
     var parts: PartQueue.Key { PartQueue.Key(receiver: receiver, transaction: transaction) }
-
-    /// The search it belongs to.
-    var search: SearchID? {
-        switch purpose {
-        case .ping, .bootstrap, .maintenance, .update: nil
-        case .find(let search), .get(let search, _, _), .page(let search), .pageValue(let search), .probe(let search),
-            .put(let search, _),
-            .refresh(let search, _), .listen(let search, _, _):
-            search
-        }
-    }
 }

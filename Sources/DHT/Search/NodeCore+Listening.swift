@@ -210,7 +210,7 @@ extension NodeCore {
     }
 
     private func isSynced(_ listen: Listen, in search: Search, now: Instant) -> Bool {
-        let front = frontPositions(of: search).prefix(Timing.listenNodes)
+        let front = reachPositions(of: search).prefix(Timing.listenNodes)
         return !front.isEmpty
             && front.allSatisfy { position in
                 let node = search.nodes[position]

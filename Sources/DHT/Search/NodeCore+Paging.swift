@@ -90,6 +90,11 @@ extension NodeCore {
         case never
     }
 
+    /// Whether the answer has come save some of its parts.
+    func isBeingAnswered(_ request: Request) -> Bool {
+        reassembly.progress(of: Reassembly.Key(sender: request.receiver, transaction: request.transaction)) != nil
+    }
+
     func retry(of request: Request, now: Instant) -> Retry {
         guard case .get(let id, _, _) = request.purpose else { return .now }
         let key = Reassembly.Key(sender: request.receiver, transaction: request.transaction)

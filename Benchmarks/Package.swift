@@ -1,0 +1,30 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let package = Package(
+    name: "Benchmarks",
+    platforms: [.macOS("26.0")],
+    dependencies: [
+        .package(name: "Apus", path: ".."),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "DHTBench",
+            dependencies: [
+                .product(name: "DHT", package: "Apus"),
+                .product(name: "Keys", package: "Apus"),
+                .product(name: "MessagePack", package: "Apus"),
+                .product(name: "Runtime", package: "Apus"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: [
+                .swiftLanguageMode(.v6),
+                .enableUpcomingFeature("ExistentialAny"),
+                .unsafeFlags(["-parse-as-library"]),
+            ]
+        )
+    ]
+)

@@ -1,0 +1,146 @@
+import CDatagram
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Memory to read and send many datagrams with one call of the system.
+///
+/// Must stay in one isolation domain.
+@safe final class DatagramBatch {
+    /// Datagrams in one call.
+    static let capacity = 32
+    private static let longestDatagram = 65_536
+    /// Room for a `sockaddr_in6`.
+    private static let longestName = 32
+
+    // Everything is allocated here, initialised before `init` ends, and freed in `deinit` only. The system makes the pages
+    // of a slot when they are first written, so that long datagrams have room that short ones do not cost.
+    private let slots = UnsafeMutableRawPointer.allocate(byteCount: capacity * longestDatagram, alignment: 4096)
+    private let names = UnsafeMutableRawPointer.allocate(byteCount: capacity * longestName, alignment: 8)
+    private let parts = UnsafeMutablePointer<iovec>.allocate(capacity: capacity)
+    private let messages = UnsafeMutablePointer<datagram>.allocate(capacity: capacity)
+
+    init() {
+        unsafe names.initializeMemory(as: UInt8.self, repeating: 0, count: Self.capacity * Self.longestName)
+        unsafe parts.initialize(repeating: iovec(), count: Self.capacity)
+        unsafe messages.initialize(repeating: datagram(), count: Self.capacity)
+        for index in 0..<Self.capacity {
+            unsafe messages[index].header.msg_name = names + index * Self.longestName
+            unsafe messages[index].header.msg_iov = parts + index
+            unsafe messages[index].header.msg_iovlen = 1
+        }
+    }
+
+    deinit {
+        unsafe messages.deallocate()
+        unsafe parts.deallocate()
+        unsafe names.deallocate()
+        unsafe slots.deallocate()
+    }
+
+    /// Reads the datagrams that have come, at most ``capacity``, without waiting.
+    ///
+    /// - Returns: how many there were.
+    func receive(from socket: DatagramSocket, _ body: (RawSpan, Endpoint) -> Void) -> Int {
+        // Indices below the capacity; the messages point to memory of this object, which the system fills up to the lengths
+        // that are given, and says how far.
+        for index in 0..<Self.capacity {
+            unsafe parts[index].iov_base = slots + index * Self.longestDatagram
+            unsafe parts[index].iov_len = Self.longestDatagram
+            unsafe messages[index].header.msg_namelen = socklen_t(Self.longestName)
+        }
+        var count: CInt
+        repeat {
+            count = unsafe datagrams_receive(socket.descriptor, messages, CUnsignedInt(Self.capacity))
+        } while count < 0 && errno == EINTR
+        for index in 0..<max(Int(count), 0) {
+            let length = unsafe Int(messages[index].length)
+            let bytes = unsafe UnsafeRawBufferPointer(start: slots + index * Self.longestDatagram, count: length)
+            let name = unsafe UnsafeRawPointer(names + index * Self.longestName)
+            guard let sender = unsafe Endpoint(socketAddress: name) else { continue }
+            unsafe body(bytes.bytes, sender)
+        }
+        return max(Int(count), 0)
+    }
+
+    /// Sends datagrams one after the other, without waiting.
+    ///
+    /// One that the system refuses is lost, and no other with it.
+    ///
+    /// - Returns: where those begin for which the system has no room now.
+    func send(_ datagrams: ArraySlice<Outbox.Datagram>, of bytes: [UInt8], on socket: DatagramSocket) -> Int {
+        // The bytes stay where they are during the closure, and the system copies them.
+        unsafe bytes.withUnsafeBytes { bytes in
+            var next = datagrams.startIndex
+            while next < datagrams.endIndex {
+                let count = min(datagrams.endIndex - next, Self.capacity)
+                for index in 0..<count { unsafe prepare(index, datagrams[next + index], of: bytes) }
+                let sent = unsafe datagrams_send(socket.descriptor, messages, CUnsignedInt(count))
+                if sent > 0 {
+                    next += Int(sent)
+                } else if errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS {
+                    return next
+                } else if errno != EINTR {
+                    next += 1
+                }
+            }
+            return next
+        }
+    }
+
+    private func prepare(_ index: Int, _ datagram: Outbox.Datagram, of bytes: UnsafeRawBufferPointer) {
+        // An index below the capacity. The system does not write to what it sends. A name has room for both addresses.
+        let part = unsafe UnsafeMutableRawBufferPointer(
+            mutating: UnsafeRawBufferPointer(rebasing: bytes[datagram.start..<datagram.end])
+        )
+        unsafe parts[index].iov_base = part.baseAddress
+        unsafe parts[index].iov_len = part.count
+        let name = unsafe names + index * Self.longestName
+        unsafe messages[index].header.msg_namelen = datagram.receiver.writeSocketAddress(to: name)
+    }
+}
+
+extension Endpoint {
+    // The layouts of `sockaddr_in` and `sockaddr_in6` are the same on all systems from the port on, and plain numbers.
+
+    /// Reads an address of the system, for which there must be room for a `sockaddr_in6`; `nil` for unknown families.
+    fileprivate init?(socketAddress: UnsafeRawPointer) {
+        let port = unsafe UInt16(bigEndian: socketAddress.load(fromByteOffset: 2, as: UInt16.self))
+        switch unsafe CInt(socketAddress.load(as: sockaddr.self).sa_family) {
+        case AF_INET:
+            let address = unsafe socketAddress.load(fromByteOffset: 4, as: UInt32.self)
+            self.init(ipv4: UInt32(bigEndian: address), port: port)
+        case AF_INET6:
+            let high = unsafe socketAddress.load(fromByteOffset: 8, as: UInt64.self)
+            let low = unsafe socketAddress.load(fromByteOffset: 16, as: UInt64.self)
+            self.init(ipv6: UInt64(bigEndian: high), UInt64(bigEndian: low), port: port)
+        default:
+            return nil
+        }
+    }
+
+    /// Writes an address of the system, for which there must be room for a `sockaddr_in6`; how many bytes.
+    fileprivate func writeSocketAddress(to memory: UnsafeMutableRawPointer) -> socklen_t {
+        var start = sockaddr()
+        start.sa_family = sa_family_t(family == .ipv4 ? AF_INET : AF_INET6)
+        unsafe memory.storeBytes(of: start, as: sockaddr.self)
+        unsafe memory.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
+        switch family {
+        case .ipv4:
+            let address = UInt32(truncatingIfNeeded: low).bigEndian
+            unsafe memory.storeBytes(of: address, toByteOffset: 4, as: UInt32.self)
+            return 16
+        case .ipv6:
+            unsafe memory.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
+            unsafe memory.storeBytes(of: high.bigEndian, toByteOffset: 8, as: UInt64.self)
+            unsafe memory.storeBytes(of: low.bigEndian, toByteOffset: 16, as: UInt64.self)
+            unsafe memory.storeBytes(of: 0, toByteOffset: 24, as: UInt32.self)
+            return 28
+        }
+    }
+}
