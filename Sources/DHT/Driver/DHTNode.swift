@@ -35,6 +35,9 @@ public actor DHTNode {
         public var maintainsStorage = false
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Keys that are looked for, put to or listened at, those of the last hour included; each counts once for each
+        /// address family, and more fail.
+        public var searches = 16_384
         /// Types of values besides the standard ones, or in their place.
         public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
@@ -109,6 +112,7 @@ public actor DHTNode {
         }
         var limits = NodeLimits()
         limits.storedBytes = configuration.storedBytes
+        limits.searches = max(configuration.searches, 1)
         if !configuration.limitsRequests { limits.liftRates() }
         core = NodeCore(
             configuration: NodeCore.Configuration(

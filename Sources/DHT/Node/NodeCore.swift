@@ -248,6 +248,7 @@ package final class NodeCore {
         if let range = packet.values {
             guard let array = try? ValueArray(decoding: bytes.extracting(range), limits: wireLimits) else {
                 counters.malformed += 1
+                cannotTake(packet, from: sender, now: now)
                 return
             }
             values = array
