@@ -24,17 +24,21 @@ public actor Account {
         public var port: Int
         /// Offers loopback addresses to peers; only for trials on one machine, no other client uses them.
         public var allowsLoopback: Bool
+        /// Whether nodes of the local network are looked for, and find this one.
+        public var discovery: Bool
 
         public init(
             bootstrap: [String],
             bindAddress: String = "0.0.0.0",
             port: Int = 0,
-            allowsLoopback: Bool = false
+            allowsLoopback: Bool = false,
+            discovery: Bool = false
         ) {
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
             self.port = port
             self.allowsLoopback = allowsLoopback
+            self.discovery = discovery
         }
 
         public static let publicBootstrap = ["bootstrap.jami.net"]
@@ -104,6 +108,7 @@ public actor Account {
         configuration.bindAddress = network.bindAddress
         configuration.port = network.port
         configuration.bootstrap = network.bootstrap
+        configuration.discovery = network.discovery
         configuration.identity = (identity.key, identity.chain)
         dht = DHTNode(configuration: configuration, eventLoopGroup: group, time: time, logger: logger)
     }

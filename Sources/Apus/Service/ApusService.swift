@@ -13,11 +13,19 @@ public actor ApusService {
         public var bindAddress: String
         /// Offers loopback addresses to peers; only for trials on one machine.
         public var allowsLoopback: Bool
+        /// Whether nodes of the local network are looked for, and find ours.
+        public var discovery: Bool
 
-        public init(bootstrap: [String] = [], bindAddress: String = "0.0.0.0", allowsLoopback: Bool = false) {
+        public init(
+            bootstrap: [String] = [],
+            bindAddress: String = "0.0.0.0",
+            allowsLoopback: Bool = false,
+            discovery: Bool = false
+        ) {
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
             self.allowsLoopback = allowsLoopback
+            self.discovery = discovery
         }
     }
 
@@ -92,7 +100,8 @@ public actor ApusService {
         let network = Account.Network(
             bootstrap: options.bootstrap.isEmpty ? settings.bootstrap : options.bootstrap,
             bindAddress: options.bindAddress,
-            allowsLoopback: options.allowsLoopback
+            allowsLoopback: options.allowsLoopback,
+            discovery: options.discovery
         )
         let account = try Account(
             folder: AccountFolder(path: path),

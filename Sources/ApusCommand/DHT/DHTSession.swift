@@ -7,7 +7,6 @@ import Runtime
 
 /// A node of this process, as the options of a command want it.
 final class DHTSession: Sendable {
-    private static let stateLimit = 256 << 20
     private static let savingPeriod = Duration.seconds(180)
     /// How long nodes of the local network get to be found after all others were given up.
     private static let localPatience = Duration.milliseconds(1500)
@@ -73,7 +72,7 @@ final class DHTSession: Sendable {
 
     private static func savedState(_ options: DHTOptions) throws -> NodeState? {
         guard let path = options.saveState, FileManager.default.fileExists(atPath: path) else { return nil }
-        let content = try PrivateFile.read(path, limit: stateLimit)
+        let content = try PrivateFile.read(path, limit: NodeState.longest)
         do {
             return try NodeState(decoding: content)
         } catch {
@@ -146,7 +145,7 @@ final class DHTSession: Sendable {
 
     func save() async throws {
         guard let path = options.saveState else { return }
-        try PrivateFile.write(await node.savedState.encoded, to: path)
+        try PrivateFile.write(await node.export().encoded, to: path)
     }
 
     /// Saves the state, if that is wanted, and stops the node.
