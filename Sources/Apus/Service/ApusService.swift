@@ -11,6 +11,8 @@ public actor ApusService {
         /// Replaces what the accounts would use, for this run; empty leaves it to them.
         public var bootstrap: [String]
         public var bindAddress: String
+        /// Where the DHT is joined over IPv6; `nil` does without.
+        public var bindAddress6: String?
         /// Offers loopback addresses to peers; only for trials on one machine.
         public var allowsLoopback: Bool
         /// Whether nodes of the local network are looked for, and find ours.
@@ -19,11 +21,13 @@ public actor ApusService {
         public init(
             bootstrap: [String] = [],
             bindAddress: String = "0.0.0.0",
+            bindAddress6: String? = "::",
             allowsLoopback: Bool = false,
             discovery: Bool = false
         ) {
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
+            self.bindAddress6 = bindAddress6
             self.allowsLoopback = allowsLoopback
             self.discovery = discovery
         }
@@ -100,6 +104,7 @@ public actor ApusService {
         let network = Account.Network(
             bootstrap: options.bootstrap.isEmpty ? settings.bootstrap : options.bootstrap,
             bindAddress: options.bindAddress,
+            bindAddress6: options.bindAddress6,
             allowsLoopback: options.allowsLoopback,
             discovery: options.discovery
         )

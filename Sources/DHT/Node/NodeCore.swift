@@ -22,7 +22,7 @@ package final class NodeCore {
             network: UInt32 = 0,
             isClient: Bool = false,
             agent: String = "ap1",
-            families: Endpoint.Families = .ipv4,
+            families: Endpoint.Families = .both,
             limits: NodeLimits = NodeLimits()
         ) {
             self.id = id
