@@ -33,10 +33,10 @@ final class DHTSession: Sendable {
 
     /// Starts a node, which others need not know if it is brief; returns before any has answered.
     static func start(_ options: DHTOptions, isBrief: Bool = false) async throws -> DHTSession {
-        let log = NodeLog(isOn: options.global.verbose)
+        let log = NodeLog(isOn: options.common.verbose)
         let identity = try identity(options)
         var configuration = DHTNode.Configuration()
-        configuration.port = Int(options.port)
+        configuration.port = Int(options.port ?? 0)
         configuration.network = options.network
         configuration.bootstrap = options.bootstrap
         configuration.identity = identity
