@@ -14,7 +14,7 @@ public actor DHTNode {
         public var bindAddress: String? = "0.0.0.0"
         /// An IPv6 address; without it the node does without IPv6.
         public var bindAddress6: String? = "::"
-        /// 0 lets the system choose. IPv6 gets the same port as IPv4 where it is free.
+        /// Of both families, where IPv6 can have the port of IPv4; 0 lets the system choose.
         public var port = 0
         /// Nodes of other networks are not heard.
         public var network: UInt32 = 0
@@ -30,6 +30,8 @@ public actor DHTNode {
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Types of values besides the standard ones, or in their place.
+        public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
         /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
         ///
@@ -104,7 +106,8 @@ public actor DHTNode {
                 id: id,
                 network: configuration.network,
                 isClient: configuration.isClient,
-                limits: limits
+                limits: limits,
+                types: ValueTypes(adding: configuration.valueTypes)
             ),
             randomness: randomness
         )
