@@ -41,6 +41,7 @@ struct DHTCommandTests {
         init() async throws {
             var configuration = DHTNode.Configuration()
             configuration.bindAddress = "127.0.0.1"
+            configuration.bindAddress6 = nil
             configuration.network = 77
             node = DHTNode(
                 configuration: configuration,

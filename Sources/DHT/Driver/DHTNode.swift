@@ -22,6 +22,8 @@ public actor DHTNode {
         public var bootstrap: [String] = []
         /// The key that signs and opens values, and the chain of its certificate, which is published.
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
+        /// The id of the node; `nil` takes that of the key, or of the saved state, or one by chance.
+        public var id: InfoHash?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
         /// Whether to look for nodes on the local network, and to be found there.
@@ -103,7 +105,9 @@ public actor DHTNode {
         vault = ValueVault(key: configuration.identity?.key)
         randomness = configuration.randomness
         let id: InfoHash
-        if configuration.identity == nil, let saved = configuration.savedState, !saved.id.isZero {
+        if let given = configuration.id {
+            id = given
+        } else if configuration.identity == nil, let saved = configuration.savedState, !saved.id.isZero {
             id = saved.id
         } else if let identity = configuration.identity {
             id = InfoHash(hashing: "node:" + identity.key.publicKey.shortID.hex)
