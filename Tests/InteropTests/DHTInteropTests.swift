@@ -18,6 +18,7 @@ enum DHTTestNode {
     ) async throws -> DHTNode {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.port = port
         configuration.bootstrap = bootstrap.map { ["127.0.0.1:\($0)"] } ?? []
         configuration.identity = identity

@@ -22,7 +22,7 @@ package final class NodeCore {
             network: UInt32 = 0,
             isClient: Bool = false,
             agent: String = "ap1",
-            families: Endpoint.Families = .ipv4,
+            families: Endpoint.Families = .both,
             limits: NodeLimits = NodeLimits()
         ) {
             self.id = id
@@ -386,36 +386,8 @@ extension NodeCore {
         (wallOrigin &+ now.nanoseconds / 1_000_000) / 1000
     }
 
-    /// What a program that runs the node may want to show.
-    package func statistics(now: Instant) -> NodeStatistics {
-        var result = NodeStatistics()
-        for family in families.members {
-            for node in nodes.all(of: family) {
-                result.known += 1
-                if node.isGood(at: now) { result.good += 1 } else if !node.isExpired { result.dubious += 1 }
-            }
-            let estimate = states[family].table.networkSizeEstimate
-            result.networkSizeEstimate = max(result.networkSizeEstimate, estimate)
-        }
-        result.searches = searches.count
-        result.storedValues = storage.valueCount
-        result.storedBytes = storage.bytes
-        return result
+    /// Where most peers see us, with port 0.
+    package func publicAddress(of family: Endpoint.Family) -> Endpoint? {
+        states[family].votes.winner
     }
-
-    /// Where most peers see us, without a port; the address of IPv4 if there are two.
-    package var publicAddress: String? {
-        (states[.ipv4].votes.winner ?? states[.ipv6].votes.winner)?.addressText
-    }
-}
-
-/// Numbers about a running node.
-public struct NodeStatistics: Sendable, Equatable {
-    public var known = 0
-    public var good = 0
-    public var dubious = 0
-    public var searches = 0
-    public var storedValues = 0
-    public var storedBytes = 0
-    public var networkSizeEstimate = 0
 }
