@@ -81,7 +81,7 @@ package final class NodeCore {
     /// Those in which a node answered lately.
     private(set) var connected: Endpoint.Families = []
     var states: PerFamily<FamilyState>
-    var nodes: NodeTable
+    let nodes: NodeTable
     var requests: [UInt32: Request] = [:]
     var responseTimes = ResponseTimes()
     var searches: [SearchID: Search] = [:]
