@@ -117,7 +117,9 @@ struct EventLog: Equatable {
         note(UInt64(bytes.count))
         let span = bytes.span.bytes
         let words = bytes.count / 8
-        for index in 0..<words { note(span.unsafeLoadUnaligned(fromByteOffset: 8 * index, as: UInt64.self).littleEndian) }
+        for index in 0..<words {
+            note(span.unsafeLoadUnaligned(fromByteOffset: 8 * index, as: UInt64.self).littleEndian)
+        }
         var rest: UInt64 = 0
         for byte in bytes[(8 * words)...] { rest = rest << 8 | UInt64(byte) }
         note(rest)
