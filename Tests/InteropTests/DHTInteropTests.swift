@@ -18,6 +18,7 @@ enum DHTTestNode {
     ) async throws -> DHTNode {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.port = port
         configuration.bootstrap = bootstrap.map { ["127.0.0.1:\($0)"] } ?? []
         configuration.identity = identity
@@ -303,7 +304,7 @@ struct DHTInteropTests {
         await node.shutdown()
     }
 
-    @Test(.enabled(if: PythonDHTPeer.new != nil, "APUS_OPENDHT_PYTHON does not name a Python with opendht 4"))
+    @Test(.enabled(if: PythonDHTPeer.new != nil, "the Python package opendht 4 is not installed"))
     func `signed and encrypted values go both ways with version 4`() async throws {
         let interpreter = try #require(PythonDHTPeer.new)
         let peer = try await PythonDHTPeer.start(interpreter)

@@ -37,6 +37,8 @@ package struct NodeLimits: Sendable {
     /// An update of a listener is split beyond this many bytes of values.
     package var updateBytes = 56 << 10
 
+    package var pacing = PacingLimits()
+
     package init() {}
 
     /// Serves as much as comes.

@@ -361,7 +361,7 @@ extension NodeCore {
             wake(search, at: node.lastGetReply + Timing.syncLifetime)
             for announce in search.announces where announce.isPermanent {
                 if case .acknowledged(let time) = node.announcing[announce.id] {
-                    wake(search, at: time + announce.lifetime - Timing.announceMargin)
+                    wake(search, at: time + announce.refreshInterval)
                 }
             }
         }

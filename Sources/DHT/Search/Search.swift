@@ -126,8 +126,11 @@ struct Announce {
     var parts: Parts
     /// Who waits for the first acknowledgement by the cluster.
     var waiting: [OperationID]
+    /// How long other nodes keep it.
+    let lifetime: Duration
 
-    var lifetime: Duration { value.visibleValueType.lifetime }
+    /// How long after an acknowledgement the value is refreshed: some time before it would expire.
+    var refreshInterval: Duration { lifetime - min(Timing.announceMargin, lifetime / 2) }
 }
 
 /// One listening at a key, shared by all listeners who ask the same.
