@@ -240,7 +240,9 @@ package final class NodeCore {
             return
         }
         guard !packet.sender.isZero, packet.sender != id else { return }
-        if case .request = packet.kind, !rates.admit(sender, now: now) {
+        if case .request = packet.kind,
+            !rates.admit(sender, now: now, isAcquaintance: isGood(packet.sender, at: sender, now: now))
+        {
             counters.limited += 1
             return
         }

@@ -19,6 +19,8 @@ package struct NodeLimits: Sendable {
     /// Bytes of values that are answered in a second, to one address and in all.
     package var answeredBytesPerAddress = 8 << 20
     package var answeredBytes = 64 << 20
+    /// What an update counts for among these, besides its values.
+    package var leastUpdateCost = 1024
     /// Requests that are served in a second, from one address and in all.
     package var requestsPerAddress = 1024
     package var requests = 8192
