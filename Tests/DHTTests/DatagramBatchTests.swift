@@ -132,4 +132,19 @@ import Testing
             #expect(count == 1)
         }
     }
+
+    @Test func `addresses without a way are told`() throws {
+        try withSockets { sender, receiver, endpoint in
+            // A socket at a loopback address cannot send to the world.
+            let far = Endpoint(ipv4: 0xC000_0201, port: 4222)
+            let tooLong = [UInt8](repeating: 0, count: 65_508)
+            let outbox = outbox([([1], far), ([2], endpoint), (tooLong, endpoint), ([3], far)])
+            var unreachable: [Endpoint] = []
+            let next = DatagramBatch().send(outbox.datagrams[...], of: outbox.bytes, on: sender) {
+                unreachable.append($0)
+            }
+            #expect(next == 4)
+            #expect(unreachable == [far, far])
+        }
+    }
 }

@@ -273,4 +273,30 @@ import Testing
         #expect(harness.core.status == .connecting)
         #expect(harness.core.publicAddress(of: .ipv4) == nil)
     }
+
+    @Test(
+        arguments: [
+            ([0, 0, 0, 0, 0, 0, 0, 1], "::1"), ([0, 0, 0, 0, 0, 0, 0, 0], "::"),
+            ([0x2001, 0xDB8, 0, 0, 0, 0, 0, 1], "2001:db8::1"),
+            ([0x2001, 0xDB8, 0, 1, 1, 1, 1, 1], "2001:db8:0:1:1:1:1:1"),
+            ([0x2001, 0, 0, 1, 0, 0, 0, 1], "2001:0:0:1::1"),
+            ([0x2001, 0xDB8, 0, 0, 1, 0, 0, 1], "2001:db8::1:0:0:1"), ([1, 2, 3, 4, 5, 6, 7, 8], "1:2:3:4:5:6:7:8"),
+            ([1, 0, 0, 0, 0, 0, 0, 0], "1::"), ([0, 0, 1, 0, 0, 0, 0, 1], "0:0:1::1"),
+        ] as [([UInt64], String)]
+    )
+    func `IPv6 addresses are shown as is usual`(groups: [UInt64], text: String) {
+        let high = groups[..<4].reduce(0) { $0 << 16 | $1 }
+        let low = groups[4...].reduce(0) { $0 << 16 | $1 }
+        #expect(Endpoint(ipv6: high, low, port: 5).addressText == text)
+        #expect(Endpoint(ipv6: high, low, port: 5).description == "[\(text)]:5")
+    }
+
+    @Test func `addresses that cannot be sent to are martian`() {
+        for high in [0xFE80 << 48, 0xFEBF << 48, 0xFF02 << 48] as [UInt64] {
+            #expect(Endpoint(ipv6: high, 1, port: 1).isMartian)
+        }
+        for high in [0x2001 << 48, 0xFD00 << 48, 0xFEC0 << 48, 0] as [UInt64] {
+            #expect(!Endpoint(ipv6: high, 1, port: 1).isMartian)
+        }
+    }
 }

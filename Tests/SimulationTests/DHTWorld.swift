@@ -11,6 +11,8 @@ final class DHTWorld {
         /// The share of datagrams that get lost, from 0 to 1.
         var loss = 0.05
         var limits = NodeLimits()
+        /// The families of the addresses that a node starts from.
+        var bootstrapFamilies: (Int) -> Endpoint.Families = { _ in .both }
     }
 
     /// What came out of a get or a put.
@@ -296,7 +298,8 @@ final class DHTWorld {
         return (0..<2).flatMap { _ in
             var other = index
             while other == index { other = randomInhabitant() }
-            return inhabitants[other].families.members.map { inhabitants[other].endpoint($0) }
+            let families = inhabitants[other].families.intersection(options.bootstrapFamilies(index))
+            return families.members.map { inhabitants[other].endpoint($0) }
         }
     }
 }

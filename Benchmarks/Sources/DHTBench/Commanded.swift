@@ -8,6 +8,7 @@ extension DHTNode {
     static func unlimited(on group: MultiThreadedEventLoopGroup, bootstrap: [String] = []) async throws -> DHTNode {
         var configuration = Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.bootstrap = bootstrap
         configuration.limitsRequests = false
         let node = DHTNode(configuration: configuration, eventLoopGroup: group, logger: Logger(label: "dht"))

@@ -15,6 +15,7 @@ extension DHTNode {
     /// latest, besides the time that it takes to look up the name of the host.
     ///
     /// - Parameter address: `host`, `host:port` or `[IPv6]:port`; the default port is 4222.
+    /// - Returns: who answered, and after how long.
     /// - Throws: ``DHTError/Code/notRunning``; ``DHTError/Code/invalidArgument`` for what is no address, or the name of no
     ///   host; ``DHTError/Code/unreachable`` when nobody answered.
     @discardableResult

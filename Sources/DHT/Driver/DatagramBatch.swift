@@ -125,7 +125,7 @@ import CDatagram
 
     private static func isUnreachable(_ code: CInt) -> Bool {
         switch code {
-        case ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, EPERM, EACCES: true
+        case ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, EPERM, EACCES, EINVAL: true
         default: false
         }
     }

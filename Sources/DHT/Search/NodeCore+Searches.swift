@@ -281,8 +281,10 @@ extension NodeCore {
     }
 
     private func find(_ search: Search, _ node: SearchNode, now: Instant) -> UInt32? {
-        send(.find(search: search.id), to: node.index, now: now) {
-            writer.find($0, target: search.key, to: &$1)
+        // Whoever enters the network in one family may get to know the other through it.
+        let isNews = search.isLookup && families == .both && !connected.includes(search.family.sibling)
+        return send(.find(search: search.id), to: node.index, now: now) {
+            writer.find($0, target: search.key, want: isNews ? .both : nil, to: &$1)
         }
     }
 

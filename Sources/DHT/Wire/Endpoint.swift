@@ -57,14 +57,17 @@ public struct Endpoint: Hashable, Sendable {
         }
     }
 
-    /// Whether no packet can honestly come from here: port 0, multicast, broadcast or unspecified addresses.
+    /// Whether no packet can honestly come from here, or none can be sent to it.
+    ///
+    /// That is port 0, multicast, broadcast and unspecified addresses, and link-local ones of IPv6, which mean nothing
+    /// without an interface.
     ///
     /// Source: DHT protocol, "Martian filter".
     public var isMartian: Bool {
         guard port != 0 else { return true }
         switch family {
         case .ipv4: return low >> 24 == 0 || low >> 24 >= 224
-        case .ipv6: return high >> 56 == 0xFF || (high == 0 && low == 0)
+        case .ipv6: return high >> 56 == 0xFF || high >> 54 == 0x3FA || (high == 0 && low == 0)
         }
     }
 
@@ -104,9 +107,25 @@ extension Endpoint: CustomStringConvertible {
     public var addressText: String {
         let bytes = addressBytes
         guard family == .ipv6 else { return bytes.map { String($0) }.joined(separator: ".") }
-        return stride(from: 0, to: 16, by: 2)
-            .map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }
-            .joined(separator: ":")
+        let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        let zeros = longestZeros(in: groups)
+        func text(_ range: Range<Int>) -> String {
+            groups[range].map { String($0, radix: 16) }.joined(separator: ":")
+        }
+        guard zeros.count > 1 else { return text(0..<8) }
+        return text(0..<zeros.lowerBound) + "::" + text(zeros.upperBound..<8)
+    }
+
+    /// The first of the longest runs of zeros, which is left out. Source: RFC 5952, section 4.2.
+    private func longestZeros(in groups: [UInt16]) -> Range<Int> {
+        var longest = 0..<0
+        var start = 0
+        for end in 1...8 where end == 8 || groups[end] != 0 {
+            while start < end, groups[start] != 0 { start += 1 }
+            if end - start > longest.count { longest = start..<end }
+            start = end
+        }
+        return longest
     }
 
     public var description: String {
