@@ -9,7 +9,7 @@ import Testing
     let key = InfoHash(hashing: "key")
     let peer = CoreHarness.Peer(1)
 
-    @Test func `a request is sent three times with growing delays, then the node is gone`() {
+    @Test func `a request is sent again when it is late and then with growing delays, until the node is gone`() {
         var harness = CoreHarness()
         harness.befriend(peer)
         let start = harness.now

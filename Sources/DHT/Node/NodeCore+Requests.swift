@@ -112,14 +112,20 @@ extension NodeCore {
 
     /// Pings addresses of which only the address is known.
     package func ping(_ endpoints: [Endpoint], now: Instant) {
-        for endpoint in endpoints.prefix(64) where !endpoint.isMartian && families.includes(endpoint.family) {
-            let sent = send(.bootstrap, node: nil, receiver: endpoint, values: .none, now: now) {
-                writer.ping($0, to: &$1)
-            }
-            if sent != nil { states[endpoint.family].bootstrapPings += 1 }
-        }
+        for endpoint in endpoints.prefix(64) { sendGreeting(to: endpoint, for: nil, now: now) }
         statusMayHaveChanged = true
         settle(now)
+    }
+
+    /// Pings an address whose node is not known; whether it could.
+    @discardableResult
+    func sendGreeting(to endpoint: Endpoint, for operation: OperationID?, now: Instant) -> Bool {
+        guard !endpoint.isMartian, families.includes(endpoint.family) else { return false }
+        let sent = send(.bootstrap(operation), node: nil, receiver: endpoint, values: .none, now: now) {
+            writer.ping($0, to: &$1)
+        }
+        if sent != nil { states[endpoint.family].bootstrapPings += 1 }
+        return sent != nil
     }
 
     // MARK: Time
@@ -148,9 +154,7 @@ extension NodeCore {
         case .later(let time): return postpone(request, to: time)
         }
         guard request.attempt < Timing.attempts else {
-            forget(request)
-            expire(request, now: now)
-            return
+            return giveUp(request, now: now)
         }
         let wasSlow = request.isSlow
         request.isSlow = true
@@ -174,11 +178,13 @@ extension NodeCore {
     }
 
     /// Nobody answered: the node is taken for gone.
-    private func expire(_ request: Request, now: Instant) {
+    func giveUp(_ request: Request, now: Instant) {
+        forget(request)
         counters.expired += 1
         guard let node = request.node else {
             states[request.receiver.family].bootstrapPings -= 1
             statusMayHaveChanged = true
+            if case .bootstrap(let operation?) = request.purpose { events.append(.pinged(operation, nil)) }
             return
         }
         nodes[node].pendingRequests -= 1
@@ -223,7 +229,10 @@ extension NodeCore {
         switch request.purpose {
         case .ping, .update:
             break
-        case .bootstrap, .maintenance:
+        case .bootstrap(let operation?):
+            let answer = PingAnswer(id: packet.sender, roundTrip: now - request.began)
+            events.append(.pinged(operation, answer))
+        case .bootstrap(nil), .maintenance:
             learnNodes(packet, bytes, from: sender, for: nil, now: now)
         case .find(let search), .get(let search, _, _), .page(let search), .pageValue(let search), .probe(let search):
             answerSearch(request, search, packet, bytes, values: values, node: node, from: sender, now: now)

@@ -218,7 +218,8 @@ extension NodeCore {
             socket: packet.socket,
             query: packet.query ?? Query(),
             refreshed: now,
-            isLegacy: packet.version == 0
+            isLegacy: packet.version == 0,
+            group: sender.quotaGroup
         )
         guard storage.listen(listener, at: packet.key) == true else { return }
         let found = storage.values(at: packet.key).filter { listener.query.matches($0.value) }
@@ -244,6 +245,12 @@ extension NodeCore {
     private func pushBatch(_ values: [[UInt8]], to listener: Storage.Listener, at key: InfoHash, now: Instant) {
         let outgoing = OutgoingValues(values)
         let receiver = nodes[listener.node].endpoint
+        // Who listens a thousand times and puts a thousand values would have a million updates sent to it.
+        let cost = values.reduce(limits.leastUpdateCost) { $0 + $1.count }
+        guard answerRates.admit(receiver, cost: cost, now: now) else {
+            counters.limited += 1
+            return
+        }
         let token = tokens.token(for: receiver)
         if listener.isLegacy {
             var answer = PacketWriter.Answer(token: token)
@@ -270,7 +277,12 @@ extension NodeCore {
 
     func tellListeners(_ change: ValueChange, _ ids: [UInt64], at key: InfoHash, now: Instant) {
         for listener in storage.listeners(at: key) where !nodes[listener.node].isExpired && !listener.isLegacy {
-            let token = tokens.token(for: nodes[listener.node].endpoint)
+            let receiver = nodes[listener.node].endpoint
+            guard answerRates.admit(receiver, cost: limits.leastUpdateCost, now: now) else {
+                counters.limited += 1
+                continue
+            }
+            let token = tokens.token(for: receiver)
             send(.update, to: listener.node, now: now) {
                 writer.update($0, socket: listener.socket, change: change, ids: ids, token: token, to: &$1)
             }

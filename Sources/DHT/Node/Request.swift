@@ -7,8 +7,8 @@ struct Request: Sendable {
     /// Why it was sent, and so what its answer is for.
     enum Purpose: Sendable {
         case ping
-        /// A ping of an address whose node is not known yet.
-        case bootstrap
+        /// A ping of an address whose node is not known yet; perhaps the user waits for its answer.
+        case bootstrap(OperationID?)
         /// A find to keep the routing table fresh.
         case maintenance
         case find(search: SearchID)
@@ -44,6 +44,8 @@ struct Request: Sendable {
     /// What follows the message in parts.
     let values: OutgoingValues
     let began: Instant
+    /// When the system first refused to send it.
+    var refused: Instant?
     var attempt = 1
     /// The answer takes longer than answers usually do.
     var isSlow = false

@@ -21,7 +21,7 @@ extension NodeCore {
         let socket: UInt32
         if let index = node.listening.firstIndex(where: { $0.listen == listen.id }) {
             let listening = node.listening[index]
-            guard !listening.isPending, now >= listening.lastReply + Timing.listenRefresh else { return }
+            guard !listening.isPending, now >= listening.lastReply + listenRefresh else { return }
             socket = listening.socket
             search.nodes[position].listening[index].isPending = true
         } else {

@@ -12,11 +12,11 @@ extension NodeCore {
 
     func search(for id: SearchID, now: Instant) -> Search? {
         if let search = searches[id] { return search }
-        if searches.count >= limits.searches {
+        if states[id.family].searchOrder.count >= limits.searches {
             endAllLingering(now: now)
             dropIdleSearches(now: now, idle: .zero)
         }
-        guard searches.count < limits.searches else { return nil }
+        guard states[id.family].searchOrder.count < limits.searches else { return nil }
         let search = Search(id: id, wanted: wanted(at: id.key) ?? Wanted(), now: now)
         searches[id] = search
         states[id.family].searchOrder.insert(id.key, at: searchPosition(of: id.key, family: id.family))
@@ -163,7 +163,7 @@ extension NodeCore {
         guard search.isActive else { return }
         endOverdue(search, now: now)
         guard states[search.family].status != .connecting else {
-            finishEnded(search)
+            finishEnded(search, now: now)
             return wakeForDeadlines(search)
         }
         if now - search.lastRefill > .seconds(600) || search.nodes.isEmpty,
@@ -186,7 +186,7 @@ extension NodeCore {
         ask(search, front: front, reach: reach, now: now)
         if isSynced { watch(search, front: front, now: now) }
         if hasFailed(search) { expire(search, now: now) }
-        finishEnded(search)
+        finishEnded(search, now: now)
         schedule(search, front: front, now: now)
     }
 
@@ -222,11 +222,11 @@ extension NodeCore {
         let late = search.nodes.prefix(end).filter { node in
             node.isCandidate && node.isBusy && !nodes[node.index].isExpired
         }
-        return late.map { $0.lastAsked + responseTimes.patience * 3 }.filter { $0 > now }.max()
+        return late.map { $0.lastAsked + Timing.hope }.filter { $0 > now }.max()
     }
 
     /// Ends the operations that are over in all families that matter.
-    private func finishEnded(_ search: Search) {
+    private func finishEnded(_ search: Search, now: Instant) {
         if search.gets.contains(where: { $0.parts.areOver(connected: connected) }) {
             search.gets.removeAll { get in
                 guard get.parts.areOver(connected: connected) else { return false }
@@ -234,7 +234,7 @@ extension NodeCore {
                 return true
             }
         }
-        finishEndedAnnounces(of: search)
+        finishEndedAnnounces(of: search, now: now)
     }
 
     /// The caller takes the get out of its search.
@@ -371,7 +371,7 @@ extension NodeCore {
         for position in front.prefix(Timing.listenNodes) {
             for listening in search.nodes[position].listening
             where !listening.isPending && search.listens.contains(where: { $0.isRenewed(listening) }) {
-                wake(search, at: max(listening.lastReply + Timing.listenRefresh, now + .seconds(1)))
+                wake(search, at: max(listening.lastReply + listenRefresh, now + .seconds(1)))
             }
         }
     }

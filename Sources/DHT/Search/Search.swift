@@ -120,6 +120,8 @@ struct Announce {
     /// Unix seconds.
     let created: Int64
     let isPermanent: Bool
+    /// It is a value of others, which nodes that have it need not keep longer.
+    var isHandedOn = false
     /// Another value may stand under the same id, so nodes are asked before.
     let needsProbe: Bool
     let deadline: Instant
