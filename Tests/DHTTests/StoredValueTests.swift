@@ -238,7 +238,9 @@ import Testing
     @Test func `values are bounded`() throws {
         let entries = [MessagePackValue](repeating: Self.good, count: 3000)
         let places = [MessagePackValue](repeating: Self.place(entries), count: 22)
-        #expect(try NodeState(decoding: Self.state(.array(places))).values.count == NodeState.valueCapacity)
+        let read = try NodeState(decoding: Self.state(.array(places)))
+        #expect(read.values.count == NodeState.valueCapacity)
+        #expect(try NodeState(decoding: read.encoded).values.count == NodeState.valueCapacity)
         #expect(throws: WireError.self) { try NodeState(decoding: [UInt8](repeating: 0xC0, count: 128 << 20 + 1)) }
     }
 

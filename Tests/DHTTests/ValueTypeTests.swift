@@ -1,6 +1,7 @@
 import Keys
 import MessagePack
 import Runtime
+import TestSupport
 import Testing
 
 @testable import DHT
@@ -123,5 +124,35 @@ import Testing
         #expect(core.storage.values(at: key).map(\.value.id) == [1, 2])
         core.timer(now: now + .seconds(20))
         #expect(core.storage.values(at: key).map(\.value.id) == [2])
+    }
+
+    @Test func `announcements are those of the real library`() throws {
+        let vectors = try Vectors.load("opendht-values")["typed_values"].elements.filter { $0["type"].integer == 2 }
+        var endpoints: [String] = []
+        for vector in vectors {
+            let value = try Value(decoding: vector["packed_value"].hex)
+            let announcement = try #require(ServiceAnnouncement(value))
+            endpoints.append(announcement.endpoint.description)
+            #expect(announcement.value(id: value.id) == value)
+        }
+        #expect(endpoints == ["192.0.2.7:5060", "[2001:db8:0:0:0:0:0:1]:5060"])
+        #expect(
+            ServiceAnnouncement(port: 80).value().data == [0xC4, 16, 2, 0, 0, 80] + [UInt8](repeating: 0, count: 12)
+        )
+        #expect(ServiceAnnouncement(port: 80, family: .ipv6).endpoint.port == 80)
+    }
+
+    @Test(
+        arguments: [
+            [], [0xC0], [0xC4, 0], [0xC4, 16] + [UInt8](repeating: 0, count: 16), [0xC4, 4, 2, 0, 0, 80],
+            [0xC4, 16, 2, 0, 0, 0] + [UInt8](repeating: 1, count: 12),
+            [0xC4, 16, 3, 0, 0, 80] + [UInt8](repeating: 1, count: 12),
+            [0xC4, 28, 2, 0, 0, 80] + [UInt8](repeating: 1, count: 24),
+            [0xC4, 17, 2, 0, 0, 80] + [UInt8](repeating: 1, count: 13),
+        ] as [[UInt8]]
+    ) func `what is no announcement is refused`(data: [UInt8]) {
+        #expect(ServiceAnnouncement(Value(id: 1, type: 2, data: data)) == nil)
+        #expect(decide(Value(id: 1, type: 2, data: data)) == .refuse)
+        #expect(ServiceAnnouncement(Value(id: 1, type: 3, data: data)) == nil)
     }
 }

@@ -24,6 +24,7 @@ private let targets: [String: FuzzTarget] = [
     "dht-query": query,
     "dht-query-text": queryText,
     "dht-rows": { _ = try? FieldRows.decode($0.span.bytes) },
+    "dht-state": state,
     "dht-value": value,
     "messagepack": messagePack,
     "revocation-list": { _ = try? RevocationList(der: $0) },
@@ -40,6 +41,18 @@ private func messagePack(_ bytes: [UInt8]) {
 private func value(_ bytes: [UInt8]) {
     guard let value = try? Value(decoding: bytes) else { return }
     precondition((try? Value(decoding: value.encoded)) == value, "written and read again")
+}
+
+private func state(_ bytes: [UInt8]) {
+    guard let state = try? NodeState(decoding: bytes) else { return }
+    let again = try? NodeState(decoding: state.encoded)
+    precondition(again?.contacts == state.contacts, "written and read again")
+    precondition(again?.values.map(\.value) == state.values.map(\.value), "written and read again")
+    let old = state.encodedInOldForm(now: Instant(nanoseconds: 1 << 60), wallTime: WallTime(seconds: 1_800_000_000))
+    precondition((try? NodeState(decoding: old))?.values.count == state.values.count, "written and read again")
+    let node = NodeCore(configuration: NodeCore.Configuration(id: InfoHash(hashing: "node")), randomness: .seeded(1))
+    node.setWallTime(WallTime(seconds: 1_795_218_200), now: Instant())
+    node.restore(state.values, now: Instant())
 }
 
 private func discovery(_ bytes: [UInt8]) {

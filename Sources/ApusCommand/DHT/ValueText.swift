@@ -8,7 +8,7 @@ enum ValueText {
     /// What the data say, without what could steer a terminal.
     static func content(of value: Value) -> String {
         if value.isEncrypted { return "(encrypted, \(value.cypher.count) bytes)" }
-        if let endpoint = ServiceAnnouncement.endpoint(of: value) { return "\(endpoint)" }
+        if let endpoint = ServiceAnnouncement(value)?.endpoint { return "\(endpoint)" }
         if value.type == ValueType.certificate.number, let chain = CertificatePayload.chain(in: value.data) {
             return "certificate of the key \(chain.shortDeviceID)"
         }
@@ -76,7 +76,7 @@ enum ValueText {
             "size": .integer(Int64(value.size)),
             "encrypted": .boolean(opened.wasEncrypted),
         ]
-        if let endpoint = ServiceAnnouncement.endpoint(of: value) { fields["address"] = .string("\(endpoint)") }
+        if let endpoint = ServiceAnnouncement(value)?.endpoint { fields["address"] = .string("\(endpoint)") }
         if let text = text(of: value) {
             fields["text"] = .string(text)
         } else {

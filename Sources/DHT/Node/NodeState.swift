@@ -24,6 +24,9 @@ public struct NodeState: Sendable, Equatable {
     /// Bytes of a state that is read at most.
     public static let longest = 128 << 20
 
+    /// Each value has some twenty objects.
+    static let limits = MessagePackLimits(depth: 8, items: 1 << 21)
+
     public var id: InfoHash
     public var contacts: [Contact]
     public var values: [StoredValue]
@@ -42,7 +45,7 @@ public struct NodeState: Sendable, Equatable {
         var contacts: [Contact] = []
         var values: [StoredValue] = []
         // A byte array has no padding, so its raw bytes are all initialised.
-        var reader = unsafe MessagePackReader(bytes.span.bytes, limits: MessagePackLimits(depth: 8, items: 1 << 20))
+        var reader = unsafe MessagePackReader(bytes.span.bytes, limits: Self.limits)
         try reader.readEntries { (reader, key) throws(WireError) in
             if reader.text(at: key, equals: "v") {
                 version = try reader.number()

@@ -80,12 +80,12 @@ extension StoredValue {
     }
 
     private static func readPlace(_ bytes: RawSpan, into values: inout [StoredValue]) throws(WireError) {
-        var reader = MessagePackReader(bytes, limits: WireLimits.standard.messagePack)
+        var reader = MessagePackReader(bytes, limits: NodeState.limits)
         guard try reader.arrayHeader() == 2 else { throw .invalid("values") }
         let key = try reader.readInfoHash()
         let content = try reader.object { (reader) throws(MessagePackError) in try reader.readBinaryRange() }
         guard !key.isZero else { throw .invalid("key") }
-        var entries = MessagePackReader(bytes.extracting(content), limits: WireLimits.standard.messagePack)
+        var entries = MessagePackReader(bytes.extracting(content), limits: NodeState.limits)
         for _ in 0..<(try entries.arrayHeader()) {
             let range = try entries.object { (reader) throws(MessagePackError) in try reader.skip() }
             guard values.count < NodeState.valueCapacity else { return }

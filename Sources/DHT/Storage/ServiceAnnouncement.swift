@@ -1,20 +1,36 @@
 import MessagePack
 
-/// A value that says that a service is at an address, which the storing node replaces by that of who put it.
+/// Says that somebody serves something at a port of his address.
 ///
-/// Source: DHT protocol, "Value types".
-package enum ServiceAnnouncement {
-    /// A service of this machine, whose address the nodes that store the value fill in.
-    package static func value(port: UInt16) -> Value {
-        let address = SocketAddressBytes(Endpoint(ipv4: 0, port: port)).bytes
-        return Value(type: ValueType.serviceAnnouncement.number, data: MessagePackValue.binary(address).encoded)
+/// The nodes that store it put in the address that they see; the port is the announcer's. Whoever reads it learns where to
+/// ask, and must not believe anything else. Source: DHT protocol, "Value types".
+public struct ServiceAnnouncement: Sendable, Equatable {
+    public var endpoint: Endpoint
+
+    /// An announcement to put: the address becomes the one that the storing nodes see.
+    public init(port: UInt16, family: Endpoint.Family = .ipv4) {
+        endpoint = family == .ipv4 ? Endpoint(ipv4: 0, port: port) : Endpoint(ipv6: 0, 0, port: port)
     }
 
-    /// Where the service is; `nil` when the value says nothing of that kind.
-    package static func endpoint(of value: Value) -> Endpoint? {
+    init(endpoint: Endpoint) {
+        self.endpoint = endpoint
+    }
+
+    /// Reads a value of this type; `nil` for others, for what is no address, and for port 0.
+    public init?(_ value: Value) {
         guard !value.isEncrypted, value.type == ValueType.serviceAnnouncement.number,
-            let bytes = try? MessagePackValue.decode(value.data).bytes
+            let address = try? MessagePackValue.decode(value.data).bytes,
+            let announced = SocketAddressBytes(address), announced.endpoint.port != 0
         else { return nil }
-        return SocketAddressBytes(bytes)?.endpoint
+        endpoint = announced.endpoint
+    }
+
+    /// The value, with an id of 0 to have one drawn.
+    public func value(id: Value.ID = 0) -> Value {
+        Value(
+            id: id,
+            type: ValueType.serviceAnnouncement.number,
+            data: MessagePackValue.binary(SocketAddressBytes(endpoint).bytes).encoded
+        )
     }
 }

@@ -28,8 +28,9 @@ enum StorePolicy {
         let type = types.type(of: value)
         var value = value
         if case .address = type.rule {
-            guard let rewritten = announcement(value, from: sender) else { return .refuse }
-            value = rewritten
+            guard let announced = ServiceAnnouncement(value) else { return .refuse }
+            let real = announced.endpoint.movedToAddress(of: sender)
+            value = ServiceAnnouncement(endpoint: real).value(id: value.id)
         }
         if let stored {
             guard !stored.hasSameContent(as: value) else { return .refresh }
@@ -81,19 +82,6 @@ enum StorePolicy {
     private static func hasService(_ value: Value) -> Bool {
         guard let fields = try? MessagePackValue.decode(value.data).array else { return false }
         return fields.first?.text?.isEmpty == false
-    }
-
-    /// The announced service with the address that its announcer really has.
-    private static func announcement(_ value: Value, from sender: Endpoint) -> Value? {
-        guard let address = try? MessagePackValue.decode(value.data).bytes, let announced = SocketAddressBytes(address),
-            announced.endpoint.port != 0
-        else { return nil }
-        let real = announced.endpoint.movedToAddress(of: sender)
-        return Value(
-            id: value.id,
-            type: value.type,
-            data: MessagePackValue.binary(SocketAddressBytes(real).bytes).encoded
-        )
     }
 }
 

@@ -81,7 +81,7 @@ actor DHTShell {
             try await put(key) { try await $0.putEncrypted(value, at: key.hash, for: publicKey) }
         case .announce(let key, let port):
             // Those who store it put the address at which they see this node in place of zeros.
-            let value = ServiceAnnouncement.value(port: port)
+            let value = ServiceAnnouncement(port: port).value()
             try await put(key) { try await $0.put(value, at: key.hash) }
         }
     }
