@@ -170,7 +170,7 @@ import Testing
         }
         #expect(Set(try await four.get(key).map(\.value.data.count)) == [1, 5000])
         #expect(Set(try await six.get(key).map(\.value.data.count)) == [1, 5000])
-        #expect(await six.publicAddress == "0:0:0:0:0:0:0:1")
+        #expect(await six.publicAddress == "::1")
         let statistics = await both.statistics
         #expect(statistics.ipv4.good == 1 && statistics.ipv6.good == 1)
         #expect(Set(await both.savedState.contacts.map(\.id)) == [await four.id, await six.id])

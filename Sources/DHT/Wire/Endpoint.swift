@@ -101,12 +101,28 @@ public struct Endpoint: Hashable, Sendable {
 
 extension Endpoint: CustomStringConvertible {
     /// The address alone, in its usual text form.
+    ///
+    /// Source: RFC 5952.
     public var addressText: String {
         let bytes = addressBytes
         guard family == .ipv6 else { return bytes.map { String($0) }.joined(separator: ".") }
-        return stride(from: 0, to: 16, by: 2)
-            .map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }
-            .joined(separator: ":")
+        let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        let zeros = Self.longestZeros(in: groups)
+        let texts = groups.map { String($0, radix: 16) }
+        guard zeros.count > 1 else { return texts.joined(separator: ":") }
+        let (before, behind) = (texts[..<zeros.lowerBound], texts[zeros.upperBound...])
+        return before.joined(separator: ":") + "::" + behind.joined(separator: ":")
+    }
+
+    /// The longest run of zeros, the first of several.
+    private static func longestZeros(in groups: [UInt16]) -> Range<Int> {
+        var longest = 0..<0
+        var start = 0
+        for (index, group) in groups.enumerated() {
+            if group != 0 { start = index + 1 }
+            if index + 1 - start > longest.count { longest = start..<index + 1 }
+        }
+        return longest
     }
 
     public var description: String {
