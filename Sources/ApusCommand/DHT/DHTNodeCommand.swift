@@ -14,7 +14,7 @@ struct DHTNodeCommand: AsyncParsableCommand {
 
             On a terminal there is a prompt; “h” lists its commands. Commands may come through a pipe too; the node \
             ends with its input, after what was asked for is done. With --service, or started without input, it serves \
-            until SIGTERM or Ctrl-C. With --json the first line of a service is {"event":"ready","id":…,"port":…}, and \
+            until SIGTERM or Ctrl-C. With --json the first line is {"event":"ready","id":…,"port":…,"port_ipv6":…}, and \
             each change of the connection gives {"event":"status","status":…}.
             """
     )

@@ -7,13 +7,16 @@ extension DHTSession {
         get async { "Node \(await node.id) runs on port \(await node.boundPort)." }
     }
 
-    /// The fields `event`, `id`, `port`.
+    /// The fields `event`, `id`, `port`, and `port_ipv6` where IPv6 can be used.
     var readiness: [String: JSONValue] {
         get async {
-            [
+            var fields: [String: JSONValue] = [
                 "event": .string("ready"), "id": .string(await node.id.hex),
                 "port": .integer(Int64(await node.boundPort)),
             ]
+            let port = await node.boundPort(of: .ipv6)
+            if port != 0 { fields["port_ipv6"] = .integer(Int64(port)) }
+            return fields
         }
     }
 

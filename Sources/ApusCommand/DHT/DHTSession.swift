@@ -70,8 +70,11 @@ final class DHTSession: Sendable {
         )
         do {
             try await node.start()
+        } catch  where error.code == .bind {
+            let port = options.port.map { "UDP port \($0) cannot be used" } ?? "No UDP port can be used"
+            throw Failure(kind: .refused, sentence: "\(port), perhaps since another program has it.")
         } catch {
-            throw Failure(kind: .refused, sentence: "\(error.reason).")
+            throw Failure(error)
         }
         return DHTSession(node: node, options: options, identity: identity, log: log, isBrief: isBrief, loaded: loaded)
     }

@@ -104,26 +104,26 @@ public struct Endpoint: Hashable, Sendable {
 
 extension Endpoint: CustomStringConvertible {
     /// The address alone, in its usual text form.
+    ///
+    /// Source: RFC 5952.
     public var addressText: String {
         let bytes = addressBytes
         guard family == .ipv6 else { return bytes.map { String($0) }.joined(separator: ".") }
         let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
-        let zeros = longestZeros(in: groups)
-        func text(_ range: Range<Int>) -> String {
-            groups[range].map { String($0, radix: 16) }.joined(separator: ":")
-        }
-        guard zeros.count > 1 else { return text(0..<8) }
-        return text(0..<zeros.lowerBound) + "::" + text(zeros.upperBound..<8)
+        let zeros = Self.longestZeros(in: groups)
+        let texts = groups.map { String($0, radix: 16) }
+        guard zeros.count > 1 else { return texts.joined(separator: ":") }
+        let (before, behind) = (texts[..<zeros.lowerBound], texts[zeros.upperBound...])
+        return before.joined(separator: ":") + "::" + behind.joined(separator: ":")
     }
 
-    /// The first of the longest runs of zeros, which is left out. Source: RFC 5952, section 4.2.
-    private func longestZeros(in groups: [UInt16]) -> Range<Int> {
+    /// The longest run of zeros, the first of several, which is left out. Source: RFC 5952, section 4.2.
+    private static func longestZeros(in groups: [UInt16]) -> Range<Int> {
         var longest = 0..<0
         var start = 0
-        for end in 1...8 where end == 8 || groups[end] != 0 {
-            while start < end, groups[start] != 0 { start += 1 }
-            if end - start > longest.count { longest = start..<end }
-            start = end
+        for (index, group) in groups.enumerated() {
+            if group != 0 { start = index + 1 }
+            if index + 1 - start > longest.count { longest = start..<index + 1 }
         }
         return longest
     }
