@@ -7,7 +7,12 @@ extension NodeCore {
 
     /// The searches for a key in all families, made if they are not there; fewer or none when there are too many.
     func searches(for key: InfoHash, now: Instant) -> [Search] {
-        families.members.compactMap { search(for: SearchID(key: key, family: $0), now: now) }
+        // Room for all at once: a search that is not used yet would have to make room for the next one.
+        let missing = families.members.count { searches[SearchID(key: key, family: $0)] == nil }
+        if missing > 0, searches.count + missing > limits.searches { dropIdleSearches(now: now, idle: .zero) }
+        let stillMissing = families.members.count { searches[SearchID(key: key, family: $0)] == nil }
+        guard stillMissing == 0 || searches.count + stillMissing <= limits.searches else { return searches(at: key) }
+        return families.members.compactMap { search(for: SearchID(key: key, family: $0), now: now) }
     }
 
     func search(for id: SearchID, now: Instant) -> Search? {
