@@ -108,7 +108,10 @@ let package = Package(
             tests(of: "DHT", ["DHTTestSupport"]),
             .testTarget(
                 name: "ApusCommandTests",
-                dependencies: ["ApusCommand", "Apus", "ControlAPI", "JSON", "TestSupport"],
+                dependencies: [
+                    "ApusCommand", "Apus", "ControlAPI", "DHT", "JSON", "Keys", "TestSupport", argumentParser, logging,
+                    nioPosix,
+                ],
                 swiftSettings: language
             ),
             .testTarget(

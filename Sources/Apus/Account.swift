@@ -20,6 +20,8 @@ public actor Account {
         /// `HOST[:PORT]` of nodes through which the DHT is joined.
         public var bootstrap: [String]
         public var bindAddress: String
+        /// Where the DHT is joined over IPv6; `nil` does without.
+        public var bindAddress6: String?
         /// 0 lets the system choose.
         public var port: Int
         /// Offers loopback addresses to peers; only for trials on one machine, no other client uses them.
@@ -28,11 +30,13 @@ public actor Account {
         public init(
             bootstrap: [String],
             bindAddress: String = "0.0.0.0",
+            bindAddress6: String? = "::",
             port: Int = 0,
             allowsLoopback: Bool = false
         ) {
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
+            self.bindAddress6 = bindAddress6
             self.port = port
             self.allowsLoopback = allowsLoopback
         }
@@ -102,6 +106,7 @@ public actor Account {
 
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = network.bindAddress
+        configuration.bindAddress6 = network.bindAddress6
         configuration.port = network.port
         configuration.bootstrap = network.bootstrap
         configuration.identity = (identity.key, identity.chain)

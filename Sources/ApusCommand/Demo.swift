@@ -125,6 +125,7 @@ private final class DemoPlay {
     private func startNetwork() async throws -> DHTNode {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         let node = DHTNode(
             configuration: configuration,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
@@ -139,7 +140,12 @@ private final class DemoPlay {
     private func startService(_ name: String) async throws -> ApusService {
         let service = try ApusService(
             folder: "\(folder)/\(name)",
-            options: ApusService.Options(bootstrap: [bootstrap], bindAddress: "127.0.0.1", allowsLoopback: true),
+            options: ApusService.Options(
+                bootstrap: [bootstrap],
+                bindAddress: "127.0.0.1",
+                bindAddress6: nil,
+                allowsLoopback: true
+            ),
             group: MultiThreadedEventLoopGroup.singleton,
             logger: Logger(label: "demo.\(name)")
         )

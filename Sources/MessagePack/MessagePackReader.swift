@@ -5,9 +5,9 @@
 /// Source: MessagePack specification 2.x; `docs/protocol/dht.md` names the conventions of the DHT.
 public struct MessagePackReader: ~Escapable {
     public let bytes: RawSpan
-    public private(set) var offset = 0
+    @usableFromInline var position = 0
     private let limits: MessagePackLimits
-    private var itemsLeft: Int
+    @usableFromInline var itemsLeft: Int
 
     @_lifetime(copy bytes)
     public init(_ bytes: RawSpan, limits: MessagePackLimits = .standard) {
@@ -16,16 +16,21 @@ public struct MessagePackReader: ~Escapable {
         itemsLeft = limits.items
     }
 
-    public var isAtEnd: Bool { offset >= bytes.byteCount }
+    // What most objects are read with is compiled into the readers of other modules.
 
-    private var remaining: Int { bytes.byteCount - offset }
+    @inlinable public var offset: Int { position }
+
+    @inlinable public var isAtEnd: Bool { position >= bytes.byteCount }
+
+    @inlinable var remaining: Int { bytes.byteCount - position }
 
     // MARK: Looking
 
     /// The kind of the next object, without reading it.
+    @inlinable
     public func peek() throws(MessagePackError) -> MessagePackKind {
         guard remaining > 0 else { throw .truncated }
-        switch byte(at: offset) {
+        switch byte(at: position) {
         case 0x00...0x7F, 0xCC...0xCF, 0xD0...0xD3, 0xE0...0xFF: return .integer
         case 0x80...0x8F, 0xDE, 0xDF: return .map
         case 0x90...0x9F, 0xDC, 0xDD: return .array
@@ -37,6 +42,15 @@ public struct MessagePackReader: ~Escapable {
         case 0xC7...0xC9, 0xD4...0xD8: return .extended
         default: throw .reservedFormat
         }
+    }
+
+    /// Whether the next object is a text.
+    @inlinable
+    public func isNextText() throws(MessagePackError) -> Bool {
+        if Self.isText(try nextFormat()) { return true }
+        // Bytes that begin no object at all are reported as such.
+        _ = try peek()
+        return false
     }
 
     /// Whether the bytes at a range are the same as an ASCII text; for map keys without making a `String`.
@@ -67,17 +81,18 @@ public struct MessagePackReader: ~Escapable {
     public mutating func readBoolean() throws(MessagePackError) -> Bool {
         let kind = try peek()
         guard kind == .boolean else { throw .unexpected(kind) }
-        let value = byte(at: offset) == 0xC3
+        let value = byte(at: position) == 0xC3
         try take(1)
         return value
     }
 
     /// An unsigned integer of any encoded width.
+    @inlinable
     public mutating func readUInt64() throws(MessagePackError) -> UInt64 {
-        let start = offset
+        let start = position
         let (magnitude, isNegative) = try readInteger()
         guard !isNegative else {
-            offset = start
+            position = start
             throw .integerOutOfRange
         }
         return magnitude
@@ -87,9 +102,9 @@ public struct MessagePackReader: ~Escapable {
     public mutating func readUnsigned<T: FixedWidthInteger & UnsignedInteger>(
         _ type: T.Type
     ) throws(MessagePackError) -> T {
-        let start = self.offset
+        let start = position
         guard let value = T(exactly: try readUInt64()) else {
-            offset = start
+            position = start
             throw .integerOutOfRange
         }
         return value
@@ -97,21 +112,20 @@ public struct MessagePackReader: ~Escapable {
 
     /// A signed integer of any encoded width.
     public mutating func readInt64() throws(MessagePackError) -> Int64 {
-        let start = offset
+        let start = position
         let (bits, isNegative) = try readInteger()
         if isNegative { return Int64(bitPattern: bits) }
         guard let value = Int64(exactly: bits) else {
-            offset = start
+            position = start
             throw .integerOutOfRange
         }
         return value
     }
 
     /// The value, or for a negative one its two's complement and `true`.
-    private mutating func readInteger() throws(MessagePackError) -> (UInt64, Bool) {
-        let kind = try peek()
-        guard kind == .integer else { throw .unexpected(kind) }
-        let format = byte(at: offset)
+    @inlinable
+    mutating func readInteger() throws(MessagePackError) -> (UInt64, Bool) {
+        let format = try nextFormat()
         switch format {
         case 0x00...0x7F:
             try take(1)
@@ -122,43 +136,47 @@ public struct MessagePackReader: ~Escapable {
         case 0xCC...0xCF:
             let width = 1 << Int(format - 0xCC)
             guard remaining > width else { throw .truncated }
-            let value = bigEndian(at: offset + 1, width: width)
+            let value = bigEndian(at: position + 1, width: width)
             try take(1 + width)
             return (value, false)
-        default:
+        case 0xD0...0xD3:
             let width = 1 << Int(format - 0xD0)
             guard remaining > width else { throw .truncated }
             let shift = UInt64(64 - 8 * width)
-            let value = Int64(bitPattern: bigEndian(at: offset + 1, width: width) << shift) >> Int64(shift)
+            let value = Int64(bitPattern: bigEndian(at: position + 1, width: width) << shift) >> Int64(shift)
             try take(1 + width)
             return (UInt64(bitPattern: value), value < 0)
+        default:
+            throw try unexpected()
         }
     }
 
     // MARK: Text and bytes
 
     /// Where the bytes of a text stand.
+    @inlinable
     public mutating func readTextRange() throws(MessagePackError) -> Range<Int> {
-        let kind = try peek()
-        guard kind == .text else { throw .unexpected(kind) }
+        let format = try nextFormat()
+        guard Self.isText(format) else { throw try unexpected() }
         return try readBlob()
     }
 
     public mutating func readText() throws(MessagePackError) -> String {
-        let start = offset
+        let start = position
         let range = try readTextRange()
         let part = bytes.extracting(range)
         guard let text = unsafe part.withUnsafeBytes({ unsafe String(validating: $0, as: UTF8.self) }) else {
-            offset = start
+            position = start
             throw .invalidText
         }
         return text
     }
 
     /// Where the bytes of a binary (or of a text, which older writers use for bytes) stand.
+    @inlinable
     public mutating func readBinaryRange() throws(MessagePackError) -> Range<Int> {
-        let kind = try peek()
-        guard kind == .binary || kind == .text else { throw .unexpected(kind) }
+        let format = try nextFormat()
+        guard Self.isText(format) || (0xC4...0xC6).contains(format) else { throw try unexpected() }
         return try readBlob()
     }
 
@@ -166,8 +184,9 @@ public struct MessagePackReader: ~Escapable {
         copy(try readBinaryRange())
     }
 
-    private mutating func readBlob() throws(MessagePackError) -> Range<Int> {
-        let format = byte(at: offset)
+    @inlinable
+    mutating func readBlob() throws(MessagePackError) -> Range<Int> {
+        let format = byte(at: position)
         var header = 1
         let length: Int
         switch format {
@@ -176,11 +195,11 @@ public struct MessagePackReader: ~Escapable {
         default:
             let width = format < 0xD9 ? 1 << Int(format - 0xC4) : 1 << Int(format - 0xD9)
             guard remaining > width else { throw .truncated }
-            length = Int(bigEndian(at: offset + 1, width: width))
+            length = Int(bigEndian(at: position + 1, width: width))
             header += width
         }
         guard length <= remaining - header else { throw .truncated }
-        let start = offset + header
+        let start = position + header
         try take(header + length)
         return start..<start + length
     }
@@ -188,25 +207,28 @@ public struct MessagePackReader: ~Escapable {
     // MARK: Containers
 
     /// The number of elements that follow.
+    @inlinable
     public mutating func readArrayHeader() throws(MessagePackError) -> Int {
-        let kind = try peek()
-        guard kind == .array else { throw .unexpected(kind) }
+        let format = try nextFormat()
+        guard format & 0xF0 == 0x90 || format & 0xFE == 0xDC else { throw try unexpected() }
         return try readContainer(fixed: 0x90, wide: 0xDC, bytesPerElement: 1)
     }
 
     /// The number of key and value pairs that follow.
+    @inlinable
     public mutating func readMapHeader() throws(MessagePackError) -> Int {
-        let kind = try peek()
-        guard kind == .map else { throw .unexpected(kind) }
+        let format = try nextFormat()
+        guard format & 0xF0 == 0x80 || format & 0xFE == 0xDE else { throw try unexpected() }
         return try readContainer(fixed: 0x80, wide: 0xDE, bytesPerElement: 2)
     }
 
-    private mutating func readContainer(
+    @usableFromInline
+    mutating func readContainer(
         fixed: UInt8,
         wide: UInt8,
         bytesPerElement: Int
     ) throws(MessagePackError) -> Int {
-        let format = byte(at: offset)
+        let format = byte(at: position)
         var header = 1
         let count: Int
         if format & 0xF0 == fixed {
@@ -214,7 +236,7 @@ public struct MessagePackReader: ~Escapable {
         } else {
             let width = format == wide ? 2 : 4
             guard remaining > width else { throw .truncated }
-            count = Int(bigEndian(at: offset + 1, width: width))
+            count = Int(bigEndian(at: position + 1, width: width))
             header += width
         }
         guard count <= (remaining - header) / bytesPerElement else { throw .truncated }
@@ -229,37 +251,39 @@ public struct MessagePackReader: ~Escapable {
     /// - Returns: where the object stood.
     @discardableResult
     public mutating func skip() throws(MessagePackError) -> Range<Int> {
-        let start = offset
+        let start = position
         do throws(MessagePackError) {
-            var open: [Int] = []
-            repeat {
-                let children = try skipOne()
-                if let last = open.last { open[open.count - 1] = last - 1 }
-                if children > 0 {
-                    guard open.count < limits.depth else { throw MessagePackError.tooDeep }
-                    open.append(children)
-                }
-                while open.last == 0 { open.removeLast() }
-            } while !open.isEmpty
+            try skip(depth: limits.depth)
         } catch {
-            offset = start
+            position = start
             throw error
         }
-        return start..<offset
+        return start..<position
+    }
+
+    private mutating func skip(depth: Int) throws(MessagePackError) {
+        let children = try skipOne()
+        guard children > 0 else { return }
+        guard depth > 0 else { throw .tooDeep }
+        for _ in 0..<children { try skip(depth: depth - 1) }
     }
 
     /// Moves behind a scalar or a container header.
     ///
     /// - Returns: the number of objects inside.
     private mutating func skipOne() throws(MessagePackError) -> Int {
-        switch try peek() {
-        case .null, .boolean: try take(1)
-        case .integer: _ = try readInteger()
-        case .float: try takeChecked(byte(at: offset) == 0xCA ? 5 : 9)
-        case .text, .binary: _ = try readBlob()
-        case .array: return try readArrayHeader()
-        case .map: return 2 * (try readMapHeader())
-        case .extended: _ = try readExtended()
+        let format = try nextFormat()
+        switch format {
+        case 0x00...0x7F, 0xE0...0xFF, 0xC0, 0xC2, 0xC3: try take(1)
+        case 0xA0...0xBF, 0xC4...0xC6, 0xD9...0xDB: _ = try readBlob()
+        case 0x80...0x8F, 0xDE, 0xDF: return 2 * (try readMapHeader())
+        case 0x90...0x9F, 0xDC, 0xDD: return try readArrayHeader()
+        case 0xCC...0xCF: try takeChecked(1 + 1 << Int(format - 0xCC))
+        case 0xD0...0xD3: try takeChecked(1 + 1 << Int(format - 0xD0))
+        case 0xCA: try takeChecked(5)
+        case 0xCB: try takeChecked(9)
+        case 0xC1: throw .reservedFormat
+        default: _ = try readExtended()
         }
         return 0
     }
@@ -268,7 +292,7 @@ public struct MessagePackReader: ~Escapable {
     public mutating func readExtended() throws(MessagePackError) -> (type: Int8, range: Range<Int>) {
         let kind = try peek()
         guard kind == .extended else { throw .unexpected(kind) }
-        let format = byte(at: offset)
+        let format = byte(at: position)
         var header = 2
         let length: Int
         if format >= 0xD4 {
@@ -276,12 +300,12 @@ public struct MessagePackReader: ~Escapable {
         } else {
             let width = 1 << Int(format - 0xC7)
             guard remaining > width else { throw .truncated }
-            length = Int(bigEndian(at: offset + 1, width: width))
+            length = Int(bigEndian(at: position + 1, width: width))
             header += width
         }
         guard remaining >= header, length <= remaining - header else { throw .truncated }
-        let type = Int8(bitPattern: byte(at: offset + header - 1))
-        let start = offset + header
+        let type = Int8(bitPattern: byte(at: position + header - 1))
+        let start = position + header
         try take(header + length)
         return (type, start..<start + length)
     }
@@ -290,20 +314,39 @@ public struct MessagePackReader: ~Escapable {
     public mutating func readDouble() throws(MessagePackError) -> Double {
         let kind = try peek()
         guard kind == .float else { throw .unexpected(kind) }
-        let isSingle = byte(at: offset) == 0xCA
+        let isSingle = byte(at: position) == 0xCA
         guard remaining >= (isSingle ? 5 : 9) else { throw .truncated }
-        let bits = bigEndian(at: offset + 1, width: isSingle ? 4 : 8)
+        let bits = bigEndian(at: position + 1, width: isSingle ? 4 : 8)
         try take(isSingle ? 5 : 9)
         return isSingle ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))) : Double(bitPattern: bits)
     }
 
     // MARK: Bytes
 
-    private func byte(at index: Int) -> UInt8 {
+    @inlinable
+    func nextFormat() throws(MessagePackError) -> UInt8 {
+        guard remaining > 0 else { throw .truncated }
+        return byte(at: position)
+    }
+
+    @inlinable
+    static func isText(_ format: UInt8) -> Bool {
+        format & 0xE0 == 0xA0 || (0xD9...0xDB).contains(format)
+    }
+
+    /// What is wrong with the kind of the next object; throws where even that cannot be told.
+    @usableFromInline
+    func unexpected() throws(MessagePackError) -> MessagePackError {
+        .unexpected(try peek())
+    }
+
+    @inlinable
+    func byte(at index: Int) -> UInt8 {
         unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)
     }
 
-    private func bigEndian(at index: Int, width: Int) -> UInt64 {
+    @inlinable
+    func bigEndian(at index: Int, width: Int) -> UInt64 {
         var value: UInt64 = 0
         for step in 0..<width { value = value << 8 | UInt64(byte(at: index + step)) }
         return value
@@ -314,9 +357,10 @@ public struct MessagePackReader: ~Escapable {
         try take(count)
     }
 
-    private mutating func take(_ count: Int) throws(MessagePackError) {
+    @inlinable
+    mutating func take(_ count: Int) throws(MessagePackError) {
         guard itemsLeft > 0 else { throw .tooManyItems }
         itemsLeft -= 1
-        offset += count
+        position += count
     }
 }

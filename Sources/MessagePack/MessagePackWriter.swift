@@ -1,22 +1,24 @@
 /// Writes MessagePack in its canonical form: the shortest encoding of every integer and length.
 public struct MessagePackWriter: Sendable {
-    public private(set) var bytes: [UInt8] = []
+    @usableFromInline var buffer: [UInt8] = []
+
+    @inlinable public var bytes: [UInt8] { buffer }
 
     public init(reservingCapacity capacity: Int = 0) {
-        bytes.reserveCapacity(capacity)
+        buffer.reserveCapacity(capacity)
     }
 
     public mutating func writeNull() {
-        bytes.append(0xC0)
+        buffer.append(0xC0)
     }
 
     public mutating func write(_ value: Bool) {
-        bytes.append(value ? 0xC3 : 0xC2)
+        buffer.append(value ? 0xC3 : 0xC2)
     }
 
     public mutating func write(_ value: UInt64) {
         switch value {
-        case 0..<0x80: bytes.append(UInt8(value))
+        case 0..<0x80: buffer.append(UInt8(value))
         case 0x80...0xFF: writeFormat(0xCC, value, width: 1)
         case 0x100...0xFFFF: writeFormat(0xCD, value, width: 2)
         case 0x1_0000...0xFFFF_FFFF: writeFormat(0xCE, value, width: 4)
@@ -46,7 +48,7 @@ public struct MessagePackWriter: Sendable {
         let bits = UInt64(bitPattern: value)
         switch value {
         case 0...: write(UInt64(value))
-        case -32 ... -1: bytes.append(UInt8(truncatingIfNeeded: value))
+        case -32 ... -1: buffer.append(UInt8(truncatingIfNeeded: value))
         case -0x80 ..< -32: writeFormat(0xD0, bits, width: 1)
         case -0x8000 ..< -0x80: writeFormat(0xD1, bits, width: 2)
         case -0x8000_0000 ..< -0x8000: writeFormat(0xD2, bits, width: 4)
@@ -61,22 +63,34 @@ public struct MessagePackWriter: Sendable {
     public mutating func write(_ text: String) {
         let count = text.utf8.count
         switch count {
-        case 0..<32: bytes.append(0xA0 | UInt8(count))
+        case 0..<32: buffer.append(0xA0 | UInt8(count))
         case 32...0xFF: writeFormat(0xD9, UInt64(count), width: 1)
         case 0x100...0xFFFF: writeFormat(0xDA, UInt64(count), width: 2)
         default: writeFormat(0xDB, UInt64(count), width: 4)
         }
-        bytes.append(contentsOf: text.utf8)
+        buffer.append(contentsOf: text.utf8)
+    }
+
+    /// A text of at most 31 bytes that is known when the program is built, such as a key.
+    public mutating func write(key text: StaticString) {
+        let count = text.utf8CodeUnitCount
+        precondition(count < 32, "a key is short")
+        buffer.append(addingCapacity: 1 + count) { output in
+            output.append(0xA0 | UInt8(count))
+            text.withUTF8Buffer { characters in
+                for index in 0..<count { output.append(unsafe characters[index]) }
+            }
+        }
     }
 
     public mutating func write(binary: [UInt8]) {
         writeBinaryHeader(count: binary.count)
-        bytes += binary
+        buffer += binary
     }
 
     public mutating func write(binary: some Collection<UInt8>) {
         writeBinaryHeader(count: binary.count)
-        bytes.append(contentsOf: binary)
+        buffer.append(contentsOf: binary)
     }
 
     public mutating func writeBinaryHeader(count: Int) {
@@ -97,23 +111,37 @@ public struct MessagePackWriter: Sendable {
 
     public mutating func writeExtended(type: Int8, data: some Collection<UInt8>) {
         switch data.count {
-        case 1, 2, 4, 8, 16: bytes.append(0xD4 + UInt8(data.count.trailingZeroBitCount))
+        case 1, 2, 4, 8, 16: buffer.append(0xD4 + UInt8(data.count.trailingZeroBitCount))
         case 0..<0x100: writeFormat(0xC7, UInt64(data.count), width: 1)
         case 0x100...0xFFFF: writeFormat(0xC8, UInt64(data.count), width: 2)
         default: writeFormat(0xC9, UInt64(data.count), width: 4)
         }
-        bytes.append(UInt8(bitPattern: type))
-        bytes.append(contentsOf: data)
+        buffer.append(UInt8(bitPattern: type))
+        buffer.append(contentsOf: data)
     }
 
     /// Appends bytes that are one or more whole MessagePack objects already.
     public mutating func write(encoded: [UInt8]) {
-        bytes += encoded
+        buffer += encoded
     }
 
     /// Appends bytes that are one or more whole MessagePack objects already.
     public mutating func write(encoded: some Collection<UInt8>) {
-        bytes.append(contentsOf: encoded)
+        buffer.append(contentsOf: encoded)
+    }
+
+    /// Appends bytes of which the closure must initialise every one.
+    @inlinable
+    public mutating func append(count: Int, _ initialize: (UnsafeMutableRawBufferPointer) -> Void) {
+        buffer.append(addingCapacity: count) { output in
+            // There is room for that many bytes, and the caller promises to initialise them.
+            unsafe output.withUnsafeMutableBufferPointer { memory, initialized in
+                unsafe initialize(
+                    UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory)[..<count])
+                )
+                initialized = count
+            }
+        }
     }
 
     /// Appends an integer as it stands, for binaries that are made of words.
@@ -132,28 +160,42 @@ public struct MessagePackWriter: Sendable {
     }
 
     private mutating func write(_ word: UInt64, width: Int) {
-        var shift = UInt64(8 * (width - 1))
-        for _ in 0..<width {
-            bytes.append(UInt8(truncatingIfNeeded: word &>> shift))
-            shift &-= 8
+        buffer.append(addingCapacity: 8) { output in
+            // There is room for eight bytes, of which those that count come first.
+            unsafe output.withUnsafeMutableBufferPointer { memory, count in
+                let room = UnsafeMutableRawBufferPointer(memory)
+                unsafe room.storeBytes(of: (word << UInt64(64 - 8 * width)).bigEndian, as: UInt64.self)
+                count += width
+            }
         }
     }
 
     /// Forgets what was written and keeps the memory, so that one writer serves many messages.
     public mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
+        buffer.removeAll(keepingCapacity: true)
     }
 
     private mutating func writeContainer(_ count: Int, fixed: UInt8, wide: UInt8) {
         switch count {
-        case 0..<16: bytes.append(fixed | UInt8(count))
+        case 0..<16: buffer.append(fixed | UInt8(count))
         case 16...0xFFFF: writeFormat(wide, UInt64(count), width: 2)
         default: writeFormat(wide + 1, UInt64(count), width: 4)
         }
     }
 
     private mutating func writeFormat(_ format: UInt8, _ value: UInt64, width: Int) {
-        bytes.append(format)
-        write(value, width: width)
+        buffer.append(addingCapacity: 9) { output in
+            // There is room for nine bytes, of which those that count come first.
+            unsafe output.withUnsafeMutableBufferPointer { memory, count in
+                let room = UnsafeMutableRawBufferPointer(memory)
+                unsafe room.storeBytes(of: format, as: UInt8.self)
+                unsafe room.storeBytes(
+                    of: (value << UInt64(64 - 8 * width)).bigEndian,
+                    toByteOffset: 1,
+                    as: UInt64.self
+                )
+                count += 1 + width
+            }
+        }
     }
 }

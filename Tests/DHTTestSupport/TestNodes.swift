@@ -18,6 +18,7 @@ public enum TestNodes {
     ) -> DHTNode.Configuration {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.port = port
         configuration.bootstrap = ports.map { "127.0.0.1:\($0)" }
         configuration.identity = identity

@@ -18,19 +18,33 @@ struct CoreHarness {
         let writer: PacketWriter
         let endpoint: Endpoint
 
-        init(_ number: Int, network: UInt32 = 0, isClient: Bool = false) {
+        /// The peers of a number have one id; each IPv6 address is in a network of its own.
+        init(_ number: Int, over family: Endpoint.Family = .ipv4, network: UInt32 = 0, isClient: Bool = false) {
             writer = PacketWriter(id: InfoHash(hashing: "peer \(number)"), network: network, isClient: isClient)
-            endpoint = Endpoint(ipv4: 0x0A00_0000 + UInt32(number), port: 4222)
+            endpoint =
+                switch family {
+                case .ipv4: Endpoint(ipv4: 0x0A00_0000 + UInt32(number), port: 4222)
+                case .ipv6: Endpoint(ipv6: 0x2001_0DB8_0000_0000 | UInt64(number), 1, port: 4222)
+                }
         }
 
         var id: InfoHash { writer.id }
+        var contact: Contact { Contact(id: id, endpoint: endpoint) }
     }
 
     let core: NodeCore
     var now = Instant(nanoseconds: 1_000_000_000)
 
-    init(limits: NodeLimits = NodeLimits(), network: UInt32 = 0, id: InfoHash = InfoHash(hashing: "core")) {
-        core = NodeCore(configuration: .init(id: id, network: network, limits: limits), randomness: .seeded(1))
+    init(
+        limits: NodeLimits = NodeLimits(),
+        network: UInt32 = 0,
+        id: InfoHash = InfoHash(hashing: "core"),
+        families: Endpoint.Families = .both
+    ) {
+        core = NodeCore(
+            configuration: .init(id: id, network: network, families: families, limits: limits),
+            randomness: .seeded(1)
+        )
         core.setWallTime(WallTime(seconds: 1_800_000_000), now: now)
     }
 

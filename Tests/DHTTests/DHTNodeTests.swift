@@ -77,6 +77,7 @@ import Testing
         let first = try await node()
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         // A socket at a loopback address cannot send to the world.
         configuration.bootstrap = ["192.0.2.1:4222", "127.0.0.1:\(await first.boundPort)", "198.51.100.1:4222"]
         let second = DHTNode(
@@ -95,6 +96,7 @@ import Testing
         let first = try await node()
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         configuration.port = await first.boundPort
         let second = DHTNode(
             configuration: configuration,
@@ -105,9 +107,77 @@ import Testing
         await first.shutdown()
     }
 
+    /// A node at loopback addresses.
+    private func node(at hosts: (four: String?, six: String?), bootstrap: [String] = []) async throws -> DHTNode {
+        var configuration = DHTNode.Configuration()
+        configuration.bindAddress = hosts.four
+        configuration.bindAddress6 = hosts.six
+        configuration.bootstrap = bootstrap
+        let node = DHTNode(
+            configuration: configuration,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test")
+        )
+        try await node.start()
+        return node
+    }
+
+    @Test func `nodes of one family find each other's values through one that has both`() async throws {
+        let both = try await node(at: ("127.0.0.1", "::1"))
+        let ports = (four: await both.boundPort(of: .ipv4), six: await both.boundPort(of: .ipv6))
+        #expect(ports.four != 0 && ports.six != 0)
+        let four = try await node(at: ("127.0.0.1", nil), bootstrap: ["127.0.0.1:\(ports.four)"])
+        let six = try await node(at: (nil, "::1"), bootstrap: ["[::1]:\(ports.six)"])
+        #expect(await six.boundPort == six.boundPort(of: .ipv6))
+        for node in [four, six] {
+            for await status in await node.statusChanges where status == .connected { break }
+        }
+        let key = InfoHash(hashing: "key")
+        let listener = await six.listen(at: key)
+        try await four.put(Value(data: [4]), at: key)
+        try await six.put(Value(data: [UInt8](repeating: 6, count: 5000)), at: key)
+        var heard = 0
+        for await event in listener {
+            if case .value = event { heard += 1 }
+            if heard == 2 { break }
+        }
+        #expect(Set(try await four.get(key).map(\.value.data.count)) == [1, 5000])
+        #expect(Set(try await six.get(key).map(\.value.data.count)) == [1, 5000])
+        #expect(await six.publicAddress == "0:0:0:0:0:0:0:1")
+        let statistics = await both.statistics
+        #expect(statistics.ipv4.good == 1 && statistics.ipv6.good == 1)
+        #expect(Set(await both.savedState.contacts.map(\.id)) == [await four.id, await six.id])
+        for node in [both, four, six] { await node.shutdown() }
+    }
+
+    @Test func `what IPv6 cannot bind leaves IPv4, and the other way round`() async throws {
+        // Addresses for documentation are nobody's.
+        let four = try await node(at: ("127.0.0.1", "2001:db8::1"))
+        #expect(await four.boundPort(of: .ipv6) == 0)
+        let six = try await node(at: ("192.0.2.1", "::1"))
+        #expect(await six.boundPort(of: .ipv4) == 0)
+        #expect(await six.boundPort != 0)
+        await #expect(throws: DHTError(.bind, "")) { try await node(at: ("192.0.2.1", "2001:db8::1")) }
+        await #expect(throws: DHTError(.bind, "")) { try await node(at: (nil, nil)) }
+        await four.shutdown()
+        await six.shutdown()
+    }
+
+    @Test func `both families have the same port where it is free`() async throws {
+        // Somebody else may take the port between the two binds, so not every time.
+        var same = 0
+        for _ in 0..<5 {
+            let node = try await node(at: ("127.0.0.1", "::1"))
+            if await node.boundPort(of: .ipv4) == node.boundPort(of: .ipv6) { same += 1 }
+            await node.shutdown()
+        }
+        #expect(same > 0)
+    }
+
     @Test func `a get whose task is cancelled returns`() async throws {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"
+        configuration.bindAddress6 = nil
         // Nobody answers at this port, so that the get has to wait.
         configuration.bootstrap = ["127.0.0.1:9"]
         let node = DHTNode(

@@ -14,12 +14,20 @@ import Testing
 
 @Suite struct DatagramBatchTests {
     /// Two sockets on loopback that are closed at the end.
-    private func withSockets(_ body: (DatagramSocket, DatagramSocket, Endpoint) throws -> Void) throws {
-        let sender = try DatagramSocket(bindingTo: "127.0.0.1", port: 0)
+    private func withSockets(
+        _ family: Endpoint.Family = .ipv4,
+        _ body: (DatagramSocket, DatagramSocket, Endpoint) throws -> Void
+    ) throws {
+        let host = family == .ipv4 ? "127.0.0.1" : "::1"
+        let sender = try DatagramSocket(bindingTo: host, family: family, port: 0)
         defer { close(sender.descriptor) }
-        let receiver = try DatagramSocket(bindingTo: "127.0.0.1", port: 0)
+        let receiver = try DatagramSocket(bindingTo: host, family: family, port: 0)
         defer { close(receiver.descriptor) }
-        try body(sender, receiver, Endpoint(ipv4: 0x7F00_0001, port: port(of: receiver)))
+        try body(sender, receiver, loopback(family, port: port(of: receiver)))
+    }
+
+    private func loopback(_ family: Endpoint.Family, port: UInt16) -> Endpoint {
+        family == .ipv4 ? Endpoint(ipv4: 0x7F00_0001, port: port) : Endpoint(ipv6: 0, 1, port: port)
     }
 
     private func port(of socket: DatagramSocket) -> UInt16 {
@@ -38,8 +46,9 @@ import Testing
         return outbox
     }
 
-    @Test func `datagrams of all sizes arrive whole and in order`() throws {
-        try withSockets { sender, receiver, endpoint in
+    @Test(arguments: Endpoint.Family.all)
+    func `datagrams of all sizes arrive whole and in order`(family: Endpoint.Family) throws {
+        try withSockets(family) { sender, receiver, endpoint in
             let sizes = [1, 2, 40, 1500, 9000, 40_000, 65_507, 1, 0, 1280]
             let sent = sizes.enumerated().map { [UInt8](repeating: UInt8($0), count: $1) }
             let outbox = outbox(sent.map { ($0, endpoint) })
@@ -47,7 +56,7 @@ import Testing
             let next = batch.send(outbox.datagrams[...], of: outbox.bytes, on: sender)
             #expect(next == sizes.count)
             var received: [[UInt8]] = []
-            let origin = Endpoint(ipv4: 0x7F00_0001, port: port(of: sender))
+            let origin = loopback(family, port: port(of: sender))
             let count = batch.receive(from: receiver) { bytes, from in
                 received.append(bytes.copy(0..<bytes.byteCount))
                 #expect(from == origin)

@@ -34,6 +34,18 @@ import Testing
             mutations = ByteMutations(seed: seed)
         }
 
+        /// Peers of two numbers share an id, one for each family.
+        func peer(_ number: Int) -> CoreHarness.Peer {
+            CoreHarness.Peer(number / 2 + 1, over: number % 2 == 0 ? .ipv4 : .ipv6)
+        }
+
+        func number(of endpoint: Endpoint) -> Int {
+            switch endpoint.family {
+            case .ipv4: Int(endpoint.low) - 0x0A00_0001 << 1
+            case .ipv6: Int(endpoint.high & 0xFFFF) - 1 << 1 | 1
+            }
+        }
+
         mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &randomness) }
         mutating func key() -> InfoHash { InfoHash(hashing: "key \(below(12))") }
 
@@ -50,7 +62,7 @@ import Testing
 
         /// A request of a peer, with its right token most of the time.
         mutating func request(_ number: Int) -> [UInt8] {
-            let peer = CoreHarness.Peer(number)
+            let peer = self.peer(number)
             var output = MessagePackWriter()
             let token = below(8) == 0 ? randomness.bytes(below(70)) : tokens[number] ?? []
             let transaction = UInt32(below(50) + 1)
@@ -81,9 +93,9 @@ import Testing
         mutating func answer() {
             guard !requests.isEmpty else { return }
             let request = requests.remove(at: below(requests.count))
-            let number = Int(request.receiver.low - 0x0A00_0000)
+            let number = number(of: request.receiver)
             guard (1..<100).contains(number) else { return }
-            let peer = CoreHarness.Peer(number)
+            let peer = self.peer(number)
             var output = MessagePackWriter()
             let transaction = request.packet.transaction
             switch below(8) {
@@ -94,10 +106,9 @@ import Testing
             case 4: peer.writer.confirmation(transaction, of: UInt64(below(6)), to: CoreHarness.own, to: &output)
             default:
                 var answer = PacketWriter.Answer(token: [1, 2, 3])
-                answer.nodes4 = (0..<below(9)).map { _ in
-                    let other = CoreHarness.Peer(below(90) + 1)
-                    return Contact(id: other.id, endpoint: other.endpoint)
-                }
+                let told = (0..<below(9)).map { _ in self.peer(below(90) + 1).contact }
+                answer.nodes4 = told.filter { $0.endpoint.family == .ipv4 }
+                answer.nodes6 = told.filter { $0.endpoint.family == .ipv6 }
                 if below(2) == 0 { answer.values = OutgoingValues((0..<below(3)).map { _ in value().encoded }) }
                 if below(4) == 0 { answer.rows = ([.id, .owner, .sequence], [value(), value()]) }
                 peer.writer.answer(transaction, answer, to: CoreHarness.own, to: &output)
@@ -132,7 +143,7 @@ import Testing
                 waiting.remove(cancelled)
             case 5: core.cancelPut(at: key(), id: UInt64(below(6)), now: harness.now)
             case 6: if below(20) == 0 { core.connectivityChanged(now: harness.now) }
-            default: core.bootstrap(with: [CoreHarness.Peer(below(90) + 1).endpoint], now: harness.now)
+            default: core.bootstrap(with: [peer(below(90) + 1).endpoint], now: harness.now)
             }
             take(harness.sent())
         }
@@ -141,7 +152,7 @@ import Testing
             for message in sent {
                 if case .request = message.packet.kind { requests.append(message) }
                 if let token = message.content["r"]?["token"]?.bytes {
-                    tokens[Int(message.receiver.low) - 0x0A00_0000] = token
+                    tokens[number(of: message.receiver)] = token
                 }
             }
             if requests.count > 60 { requests.removeFirst(requests.count - 60) }
@@ -150,7 +161,7 @@ import Testing
                 case .finished(let operation, _): finished[operation, default: 0] += 1
                 case .check(let number, _): harness.core.finishCheck(number, isPassed: below(2) == 0, now: harness.now)
                 case .bootstrapDue:
-                    harness.core.bootstrap(with: [CoreHarness.Peer(below(90) + 1).endpoint], now: harness.now)
+                    harness.core.bootstrap(with: [peer(below(90) + 1).endpoint], now: harness.now)
                 default: break
                 }
             }
@@ -159,8 +170,8 @@ import Testing
         mutating func step() {
             let number = below(90) + 1
             switch below(10) {
-            case 0...3: take(harness.receive(request(number), from: CoreHarness.Peer(number).endpoint))
-            case 4: take(harness.receive(mutations.next(of: request(number)), from: CoreHarness.Peer(number).endpoint))
+            case 0...3: take(harness.receive(request(number), from: peer(number).endpoint))
+            case 4: take(harness.receive(mutations.next(of: request(number)), from: peer(number).endpoint))
             case 5...7: answer()
             case 8: command()
             default: take(harness.wait(.milliseconds([10, 300, 2000, 30_000][below(4)])))

@@ -22,9 +22,17 @@ final class DHTWorld {
         var succeeded: Bool?
     }
 
+    /// A value that a listener heard of.
+    struct Heard {
+        let value: Value
+        let time: Instant
+    }
+
     final class Inhabitant {
         fileprivate(set) var core: NodeCore
-        let endpoint: Endpoint
+        /// Those that it has addresses of.
+        let families: Endpoint.Families
+        private let number: UInt32
         fileprivate(set) var isAlive = true
         /// Its datagrams get lost, both ways.
         fileprivate(set) var isIsolated = false
@@ -34,15 +42,25 @@ final class DHTWorld {
         /// In a divided world only those of one side hear each other.
         fileprivate var side = 0
         var results: [OperationID: Result] = [:]
-        var heard: [OperationID: [Value]] = [:]
+        var heard: [OperationID: [Heard]] = [:]
 
-        init(core: NodeCore, endpoint: Endpoint) {
+        init(core: NodeCore, families: Endpoint.Families, number: Int) {
             self.core = core
-            self.endpoint = endpoint
+            self.families = families
+            self.number = UInt32(number)
+        }
+
+        /// Addresses end with the number, and each node is in an IPv6 network of its own.
+        func endpoint(_ family: Endpoint.Family) -> Endpoint {
+            let low = DHTWorld.firstAddress + number
+            return switch family {
+            case .ipv4: Endpoint(ipv4: low, port: 4222)
+            case .ipv6: Endpoint(ipv6: 0x2001_0DB8_0000_0000 | UInt64(number), UInt64(low), port: 4222)
+            }
         }
     }
 
-    private static let firstAddress: UInt32 = 0x0A00_0001
+    fileprivate static let firstAddress: UInt32 = 0x0A00_0001
 
     private let options: Options
     private let lossThreshold: UInt64
@@ -74,16 +92,13 @@ final class DHTWorld {
 
     /// Brings a new node up; it starts from some that are alive.
     @discardableResult
-    func join() -> Int {
+    func join(_ families: Endpoint.Families = .ipv4) -> Int {
         let index = inhabitants.count
         let core = NodeCore(
-            configuration: .init(id: .random(using: &randomness), limits: options.limits),
+            configuration: .init(id: .random(using: &randomness), families: families, limits: options.limits),
             randomness: .seeded(randomness.next())
         )
-        let inhabitant = Inhabitant(
-            core: core,
-            endpoint: Endpoint(ipv4: Self.firstAddress + UInt32(index), port: 4222)
-        )
+        let inhabitant = Inhabitant(core: core, families: families, number: index)
         inhabitant.place = alive.count
         inhabitants.append(inhabitant)
         wakes.append((.distantFuture, .distantFuture))
@@ -195,7 +210,7 @@ final class DHTWorld {
             log.note(UInt64(bitPattern: now.nanoseconds))
             log.note(UInt64(datagram.sender) << 32 | UInt64(datagram.receiver))
             log.note(datagram.bytes)
-            let sender = inhabitants[datagram.sender].endpoint
+            let sender = inhabitants[datagram.sender].endpoint(datagram.family)
             turn(of: datagram.receiver) { $0.receive(datagram.bytes.span.bytes, from: sender, now: now) }
         }
     }
@@ -231,11 +246,12 @@ final class DHTWorld {
         guard !inhabitant.isIsolated else { return }
         for datagram in outbox.datagrams {
             let target = Int(datagram.receiver.low) - Int(Self.firstAddress)
-            guard inhabitants.indices.contains(target) else { continue }
+            let family = datagram.receiver.family
+            guard inhabitants.indices.contains(target), inhabitants[target].families.includes(family) else { continue }
             let draw = randomness.next()
             guard draw & 0xFFFF_FFFF >= lossThreshold else { continue }
             let delay = latency.least + Int64(((draw >> 32) * latency.spread) >> 32)
-            let number = datagrams.insert(outbox.bytes(of: datagram), from: index, to: target)
+            let number = datagrams.insert(outbox.bytes(of: datagram), family, from: index, to: target)
             queue.insert(.arrival(datagram: number), at: now + .nanoseconds(delay))
         }
     }
@@ -244,7 +260,7 @@ final class DHTWorld {
         switch event {
         case .values(let operation, let values):
             if inhabitant.heard[operation] != nil {
-                inhabitant.heard[operation]? += values
+                inhabitant.heard[operation]? += values.map { Heard(value: $0, time: now) }
             } else {
                 inhabitant.results[operation]?.values += values
                 if inhabitant.results[operation]?.firstValue == nil {
@@ -268,10 +284,10 @@ final class DHTWorld {
     /// Two others that are alive, or as many as there are.
     private func bootstrapAddresses(for index: Int, _ inhabitant: Inhabitant) -> [Endpoint] {
         guard inhabitant.canBootstrap, alive.count > 1 else { return [] }
-        return (0..<2).map { _ in
+        return (0..<2).flatMap { _ in
             var other = index
             while other == index { other = randomInhabitant() }
-            return inhabitants[other].endpoint
+            return inhabitants[other].families.members.map { inhabitants[other].endpoint($0) }
         }
     }
 }

@@ -1,5 +1,7 @@
 import Runtime
 
+@testable import DHT
+
 /// What happens in a simulated world and when: the earliest first, what is at the same time in the order of its insertion.
 ///
 /// A heap with four children to an entry, since a world of thousands of nodes has tens of thousands of entries.
@@ -77,12 +79,18 @@ struct DatagramPool {
         var bytes: [UInt8] = []
         var sender = 0
         var receiver = 0
+        var family = Endpoint.Family.ipv4
     }
 
     private var datagrams: [Datagram] = []
     private var free: [Int] = []
 
-    mutating func insert(_ bytes: ArraySlice<UInt8>, from sender: Int, to receiver: Int) -> Int {
+    mutating func insert(
+        _ bytes: ArraySlice<UInt8>,
+        _ family: Endpoint.Family,
+        from sender: Int,
+        to receiver: Int
+    ) -> Int {
         let number: Int
         if let unused = free.popLast() {
             number = unused
@@ -94,6 +102,7 @@ struct DatagramPool {
         datagrams[number].bytes.append(contentsOf: bytes)
         datagrams[number].sender = sender
         datagrams[number].receiver = receiver
+        datagrams[number].family = family
         return number
     }
 
@@ -117,7 +126,9 @@ struct EventLog: Equatable {
         note(UInt64(bytes.count))
         let span = bytes.span.bytes
         let words = bytes.count / 8
-        for index in 0..<words { note(span.unsafeLoadUnaligned(fromByteOffset: 8 * index, as: UInt64.self).littleEndian) }
+        for index in 0..<words {
+            note(span.unsafeLoadUnaligned(fromByteOffset: 8 * index, as: UInt64.self).littleEndian)
+        }
         var rest: UInt64 = 0
         for byte in bytes[(8 * words)...] { rest = rest << 8 | UInt64(byte) }
         note(rest)

@@ -11,12 +11,20 @@ public actor ApusService {
         /// Replaces what the accounts would use, for this run; empty leaves it to them.
         public var bootstrap: [String]
         public var bindAddress: String
+        /// Where the DHT is joined over IPv6; `nil` does without.
+        public var bindAddress6: String?
         /// Offers loopback addresses to peers; only for trials on one machine.
         public var allowsLoopback: Bool
 
-        public init(bootstrap: [String] = [], bindAddress: String = "0.0.0.0", allowsLoopback: Bool = false) {
+        public init(
+            bootstrap: [String] = [],
+            bindAddress: String = "0.0.0.0",
+            bindAddress6: String? = "::",
+            allowsLoopback: Bool = false
+        ) {
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
+            self.bindAddress6 = bindAddress6
             self.allowsLoopback = allowsLoopback
         }
     }
@@ -92,6 +100,7 @@ public actor ApusService {
         let network = Account.Network(
             bootstrap: options.bootstrap.isEmpty ? settings.bootstrap : options.bootstrap,
             bindAddress: options.bindAddress,
+            bindAddress6: options.bindAddress6,
             allowsLoopback: options.allowsLoopback
         )
         let account = try Account(

@@ -10,8 +10,11 @@ public import Runtime
 /// cryptography is done on a pool of threads. It must be shut down before it is let go.
 public actor DHTNode {
     public struct Configuration: Sendable {
-        public var bindAddress = "0.0.0.0"
-        /// 0 lets the system choose.
+        /// An IPv4 address; without it the node does without IPv4.
+        public var bindAddress: String? = "0.0.0.0"
+        /// An IPv6 address; without it the node does without IPv6.
+        public var bindAddress6: String? = "::"
+        /// Of both families, where IPv6 can have the port of IPv4; 0 lets the system choose.
         public var port = 0
         /// Nodes of other networks are not heard.
         public var network: UInt32 = 0
@@ -27,6 +30,8 @@ public actor DHTNode {
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Types of values besides the standard ones, or in their place.
+        public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
         /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
         ///
@@ -40,7 +45,7 @@ public actor DHTNode {
     nonisolated private let configuration: Configuration
     nonisolated let vault: ValueVault
     nonisolated let logger: Logger
-    nonisolated private let time: any TimeSource
+    nonisolated let time: any TimeSource
     nonisolated let pool = NIOThreadPool.singleton
 
     private enum State {
@@ -49,15 +54,14 @@ public actor DHTNode {
 
     private var state = State.idle
     private(set) var core: NodeCore
-    private var channel: (any Channel)?
-    private var socket: DatagramSocket?
+    private var sockets = PerFamily<FamilySocket?> { _ in nil }
     private var now: Instant
     private var isInTurn = false
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant.distantFuture
     private var bootstrapHosts: [HostAddress]
     private let batch = DatagramBatch()
-    private var lastReopening = Instant.longAgo
+    private var lastReopening = PerFamily { _ in Instant.longAgo }
     private var discovery: LocalDiscovery?
 
     var randomness: Randomness
@@ -102,7 +106,8 @@ public actor DHTNode {
                 id: id,
                 network: configuration.network,
                 isClient: configuration.isClient,
-                limits: limits
+                limits: limits,
+                types: ValueTypes(adding: configuration.valueTypes)
             ),
             randomness: randomness
         )
@@ -112,19 +117,33 @@ public actor DHTNode {
 
     // MARK: Life
 
-    /// Binds the socket and begins to look for other nodes; returns before any has answered.
+    /// Binds the sockets and begins to look for other nodes; returns before any has answered.
+    ///
+    /// Where one family cannot be bound, as on a machine without IPv6, the node does without it.
     public func start() async throws(DHTError) {
         guard state == .idle else { return }
         state = .running
-        do {
-            try await openSocket(port: configuration.port)
-        } catch {
-            state = .idle
-            throw DHTError(.bind, "Cannot bind \(configuration.bindAddress):\(configuration.port): \(error)")
+        var failures: [String] = []
+        for family in Endpoint.Family.all {
+            guard let host = host(family), !host.isEmpty else { continue }
+            do {
+                try await openFirstSocket(of: family, at: host)
+            } catch {
+                failures.append("Cannot bind \(host), port \(configuration.port): \(error)")
+                logger.notice("cannot bind", metadata: ["address": "\(host)", "error": "\(error)"])
+            }
         }
+        guard boundPort != 0 else {
+            state = .idle
+            let reason = failures.isEmpty ? "No address to bind is given" : failures.joined(separator: ". ")
+            throw DHTError(.bind, reason)
+        }
+        guard isRunning else { return }
         now = time.now
         if let chain = configuration.identity?.chain { certificates.insert(chain) }
-        core.start(now: now, wallTime: time.wallTime)
+        var families: Endpoint.Families = []
+        for family in Endpoint.Family.all where sockets[family] != nil { families.insert(Endpoint.Families(family)) }
+        core.start(now: now, wallTime: time.wallTime, families: families)
         if let saved = configuration.savedState {
             core.restore(saved, now: now)
             core.restore(saved.values, now: now)
@@ -139,10 +158,9 @@ public actor DHTNode {
         state = .shutDown
         timer?.cancel()
         timer = nil
-        let open = channel
-        channel = nil
-        socket = nil
-        try? await open?.close()
+        let open = Endpoint.Family.all.compactMap { sockets[$0]?.channel }
+        sockets = PerFamily { _ in nil }
+        for channel in open { try? await channel.close() }
         await discovery?.shutdown()
         for waiter in gets.values { waiter.continuation.resume(returning: waiter.found) }
         gets.removeAll()
@@ -156,8 +174,23 @@ public actor DHTNode {
         statusSinks.removeAll()
     }
 
-    private func openSocket(port: Int) async throws {
-        let opened = try DatagramSocket(bindingTo: configuration.bindAddress, port: port)
+    private func host(_ family: Endpoint.Family) -> String? {
+        family == .ipv4 ? configuration.bindAddress : configuration.bindAddress6
+    }
+
+    private func openFirstSocket(of family: Endpoint.Family, at host: String) async throws {
+        if family == .ipv6, configuration.port == 0, boundPort != 0 {
+            do {
+                return try await openSocket(of: family, at: host, port: boundPort)
+            } catch {
+                logger.debug("the port of IPv4 is not free for IPv6", metadata: ["port": "\(boundPort)"])
+            }
+        }
+        try await openSocket(of: family, at: host, port: configuration.port)
+    }
+
+    private func openSocket(of family: Endpoint.Family, at host: String, port: Int) async throws {
+        let opened = try DatagramSocket(bindingTo: host, family: family, port: port)
         let bound = try await DatagramBootstrap(group: eventLoop)
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
@@ -167,22 +200,27 @@ public actor DHTNode {
             .channelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 8 << 20))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(node: self))
+                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(node: self, family: family))
                 }
             }
             .withBoundSocket(opened.descriptor)
             .get()
-        guard state == .running, channel == nil else {
+        guard state == .running, sockets[family] == nil else {
             try? await bound.close()
             return
         }
-        socket = opened
-        channel = bound
-        boundPort = bound.localAddress?.port ?? port
+        let socket = FamilySocket(socket: opened, channel: bound)
+        sockets[family] = socket
+        boundPorts[family] = socket.port
     }
 
-    /// The port of the socket; 0 before ``start()``.
-    public private(set) var boundPort = 0
+    private var boundPorts = PerFamily { _ in 0 }
+
+    /// The port of the socket of IPv4, or of IPv6 on a node without IPv4; 0 before ``start()``.
+    public var boundPort: Int { boundPorts[.ipv4] != 0 ? boundPorts[.ipv4] : boundPorts[.ipv6] }
+
+    /// The port of the socket of a family; 0 when there is none.
+    public func boundPort(of family: Endpoint.Family) -> Int { boundPorts[family] }
 
     /// The id of this node.
     public var id: InfoHash { core.id }
@@ -227,8 +265,12 @@ public actor DHTNode {
         return stream
     }
 
-    /// The address, without a port, at which most peers see us.
-    public var publicAddress: String? { core.publicAddress }
+    /// The address, without a port, at which most peers see us; that of IPv4 if there are two.
+    public var publicAddress: String? { publicAddress(of: .ipv4) ?? publicAddress(of: .ipv6) }
+
+    public func publicAddress(of family: Endpoint.Family) -> String? {
+        core.publicAddress(of: family)?.addressText
+    }
 
     /// What is worth keeping for the next run.
     public var savedState: NodeState { core.state(now: time.now) }
@@ -262,8 +304,8 @@ public actor DHTNode {
     /// Reads what came behind the datagram that the channel read.
     ///
     /// What does not fit into some batches waits, so that timers and commands get their turn.
-    func readMore() {
-        guard let socket else { return endTurn() }
+    func readMore(_ family: Endpoint.Family) {
+        guard let socket = sockets[family]?.socket else { return endTurn() }
         for _ in 0..<4 {
             guard state == .running else { break }
             beginTurn()
@@ -302,22 +344,13 @@ public actor DHTNode {
     private func flush() {
         guard !core.outbox.isEmpty else { return }
         defer { core.outbox.removeAll() }
-        guard let channel, channel.isActive, let socket else { return }
-        let all = core.outbox.datagrams[...]
-        let waiting = all[batch.send(all, of: core.outbox.bytes, on: socket)...]
-        if !waiting.isEmpty { queue(waiting, on: channel) }
-    }
-
-    /// Lets the channel send the datagrams when there is room for them again.
-    private func queue(_ datagrams: ArraySlice<Outbox.Datagram>, on channel: any Channel) {
-        let bytes = channel.allocator.buffer(bytes: core.outbox.bytes)
-        for datagram in datagrams where channel.isWritable {
-            guard let slice = bytes.getSlice(at: datagram.start, length: datagram.end - datagram.start),
-                let address = datagram.receiver.socketAddress
-            else { continue }
-            channel.write(AddressedEnvelope(remoteAddress: address, data: slice), promise: nil)
+        var waiting = core.outbox.datagrams[...]
+        while let first = waiting.first {
+            let family = first.receiver.family
+            let end = waiting.firstIndex { $0.receiver.family != family } ?? waiting.endIndex
+            sockets[family]?.send(waiting[..<end], of: core.outbox.bytes, batch)
+            waiting = waiting[end...]
         }
-        channel.flush()
     }
 
     private func armTimer() {
@@ -341,27 +374,26 @@ public actor DHTNode {
     }
 
     /// Opens the socket again after the system closed it.
-    func socketClosed() {
+    func socketClosed(_ family: Endpoint.Family) {
         guard state == .running else { return }
-        channel = nil
-        socket = nil
-        let wait = time.now - lastReopening < .seconds(1) ? TimeAmount.seconds(1) : .zero
+        sockets[family] = nil
+        let wait = time.now - lastReopening[family] < .seconds(1) ? TimeAmount.seconds(1) : .zero
         eventLoop.scheduleTask(in: wait) { [weak self] in
             guard let self else { return }
             // Ends by itself: binding either succeeds or fails.
-            Task { await self.reopen() }
+            Task { await self.reopen(family) }
         }
     }
 
-    private func reopen() async {
-        guard state == .running, channel == nil else { return }
-        lastReopening = time.now
+    private func reopen(_ family: Endpoint.Family) async {
+        guard state == .running, sockets[family] == nil, let host = host(family) else { return }
+        lastReopening[family] = time.now
         do {
-            try await openSocket(port: boundPort)
+            try await openSocket(of: family, at: host, port: boundPorts[family])
             endTurn()
         } catch {
             logger.warning("cannot reopen the socket", metadata: ["error": "\(error)"])
-            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in self?.assumeIsolated { $0.socketClosed() } }
+            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in self?.assumeIsolated { $0.socketClosed(family) } }
         }
     }
 
@@ -425,13 +457,14 @@ public actor DHTNode {
     // MARK: Discovery
 
     private func startDiscovery() async {
-        guard configuration.discovery, state == .running, let port = UInt16(exactly: boundPort) else { return }
-        let families = [Endpoint.Family.ipv4]
+        guard configuration.discovery, state == .running else { return }
+        let families = Endpoint.Family.all.filter { sockets[$0] != nil }
+        let ports = families.map { ($0, UInt16(truncatingIfNeeded: boundPorts[$0])) }
         let started = LocalDiscovery(
             core: DiscoveryCore(
                 id: core.id,
                 network: configuration.network,
-                ports: Dictionary(uniqueKeysWithValues: families.map { ($0, port) }),
+                ports: Dictionary(uniqueKeysWithValues: ports),
                 isAnnounced: !configuration.isClient
             ),
             families: families,

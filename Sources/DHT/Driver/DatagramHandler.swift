@@ -8,9 +8,11 @@ final class DatagramHandler: ChannelInboundHandler {
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     private let node: DHTNode
+    private let family: Endpoint.Family
 
-    init(node: DHTNode) {
+    init(node: DHTNode, family: Endpoint.Family) {
         self.node = node
+        self.family = family
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -20,11 +22,13 @@ final class DatagramHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        node.assumeIsolated { $0.readMore() }
+        let family = family
+        node.assumeIsolated { $0.readMore(family) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        node.assumeIsolated { $0.socketClosed() }
+        let family = family
+        node.assumeIsolated { $0.socketClosed(family) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -22,20 +22,32 @@ struct DatagramSocket: Sendable {
 
     let descriptor: CInt
 
-    /// Opens a socket at an IPv4 address; port 0 lets the system choose.
-    init(bindingTo host: String, port: Int) throws {
+    /// Opens a socket at an address of one family alone; port 0 lets the system choose.
+    init(bindingTo host: String, family: Endpoint.Family, port: Int) throws {
         let address = try SocketAddress(ipAddress: host, port: port)
-        guard case .v4 = address else { throw Failure(code: EAFNOSUPPORT, step: "bind") }
+        guard let endpoint = Endpoint(address), endpoint.family == family else {
+            throw Failure(code: EAFNOSUPPORT, step: "bind")
+        }
         #if canImport(Glibc)
             let kind = CInt(SOCK_DGRAM.rawValue)
         #else
             let kind = SOCK_DGRAM
         #endif
-        descriptor = socket(AF_INET, kind, 0)
+        descriptor = socket(family == .ipv4 ? AF_INET : AF_INET6, kind, 0)
         guard descriptor >= 0 else { throw Failure(code: errno, step: "socket") }
         let open = descriptor
         // Programs that are started by this one have no business with it.
         _ = fcntl(open, F_SETFD, FD_CLOEXEC)
+        if family == .ipv6 {
+            // IPv4 has its own socket, perhaps at the same port.
+            var isOn: CInt = 1
+            let size = socklen_t(MemoryLayout<CInt>.size)
+            guard unsafe setsockopt(open, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &isOn, size) == 0 else {
+                let code = errno
+                close(descriptor)
+                throw Failure(code: code, step: "IPV6_V6ONLY")
+            }
+        }
         let result = unsafe address.withSockAddr { pointer, size in unsafe bind(open, pointer, socklen_t(size)) }
         guard result == 0 else {
             let code = errno

@@ -35,8 +35,8 @@ extension NodeCore {
     }
 
     func accepts(_ packet: Packet, _ bytes: RawSpan, from sender: Endpoint) -> Bool {
-        guard let range = packet.token, range.count <= WireConstants.longestToken else { return false }
-        return tokens.accepts(bytes.copy(range), from: sender)
+        guard let range = packet.token else { return false }
+        return tokens.accepts(bytes, at: range, from: sender)
     }
 
     private func answer(_ packet: Packet, target: InfoHash, to sender: Endpoint, now: Instant) -> PacketWriter.Answer {
@@ -61,16 +61,15 @@ extension NodeCore {
     private func serveGet(_ packet: Packet, node: NodeIndex?, to sender: Endpoint, now: Instant) {
         guard !packet.key.isZero else { return fail(packet, .noKey(.get), to: sender) }
         var answer = answer(packet, target: packet.key, to: sender, now: now)
-        let query = packet.query ?? Query()
-        let found = storage.values(at: packet.key).filter { query.matches($0.value) }
-        if !query.fields.isEmpty, !found.isEmpty {
-            answer.rows = (query.fields, rows(of: found))
-        } else if !found.isEmpty {
-            guard let values = values(found, for: node, at: sender, now: now) else { return }
+        if let query = packet.query, !query.fields.isEmpty {
+            let found = storage.values(at: packet.key).filter { query.matches($0.value) }
+            if !found.isEmpty { answer.rows = (query.fields, rows(of: found)) }
+        } else {
+            guard let values = values(for: packet, of: node, at: sender, now: now) else { return }
             answer.values = OutgoingValues(values)
         }
         outbox.send(to: sender) { self.writer.answer(packet.transaction, answer, to: sender, to: &$0) }
-        writeParts(of: answer.values, packet.transaction, to: sender)
+        sendParts(of: answer.values, packet.transaction, to: sender)
     }
 
     /// As many values as their fields fit into one datagram.
@@ -84,33 +83,18 @@ extension NodeCore {
     }
 
     /// The values for an answer; `nil` when the requester has to wait since it got so much already.
-    private func values(
-        _ found: [Storage.Stored],
-        for node: NodeIndex?,
-        at sender: Endpoint,
-        now: Instant
-    ) -> [[UInt8]]? {
+    private func values(for packet: Packet, of node: NodeIndex?, at sender: Endpoint, now: Instant) -> [[UInt8]]? {
         let isVerified = node.map { nodes[$0].endpoint == sender && nodes[$0].isGood(at: now) } ?? false
-        let values = limited(found, to: isVerified ? limits.answerBytes : limits.unverifiedAnswerBytes)
-        guard answerRates.admit(sender, cost: values.reduce(0) { $0 + $1.count }, now: now) else {
+        let limit = isVerified ? limits.answerBytes : limits.unverifiedAnswerBytes
+        let found = storage.newestValues(at: packet.key, matching: packet.query, limit: limit)
+        guard found.size > 0 else { return [] }
+        guard answerRates.admit(sender, cost: found.size, now: now) else {
             counters.limited += 1
             return nil
         }
         // Once it has answered a ping it may ask for more.
-        if let node, !isVerified, values.count < found.count, nodes[node].pendingRequests == 0 { ping(node, now: now) }
-        return values
-    }
-
-    /// The newest values that fit into a number of bytes, at least one.
-    private func limited(_ found: [Storage.Stored], to limit: Int) -> [[UInt8]] {
-        var total = 0
-        var result: [[UInt8]] = []
-        for stored in found.reversed() {
-            total += stored.encoded.count
-            guard result.isEmpty || total <= limit else { break }
-            result.append(stored.encoded)
-        }
-        return result.reversed()
+        if let node, !isVerified, !found.isAll, nodes[node].pendingRequests == 0 { ping(node, now: now) }
+        return found.encoded
     }
 
     // MARK: Writing
@@ -140,19 +124,17 @@ extension NodeCore {
 
     /// Whether others are so much closer to a key that nobody would look for its values here.
     private func isTooFar(_ key: InfoHash, for family: Endpoint.Family, now: Instant) -> Bool {
-        let closest = states[family].table.closest(to: key, count: Timing.searchNodes, nodes: nodes, now: now)
-        guard closest.count >= Timing.target, let farthest = closest.last else { return false }
-        return farthest.id.isCloser(to: key, than: id)
+        states[family].table.isFar(from: key, closest: Timing.searchNodes, nodes: nodes, now: now)
     }
 
     private func consider(_ value: Value, at key: InfoHash, created: Int64?, from sender: Endpoint, now: Instant) {
         let age = created.map { max(unixSeconds(now) &- $0, 0) } ?? 0
-        let lifetime = value.visibleValueType.lifetime - .seconds(min(age, 1 << 32))
+        let lifetime = types.lifetime(of: value) - .seconds(min(age, 1 << 32))
         guard lifetime > .zero else { return }
         let expires = now + lifetime
         let stored = storage.value(value.id, at: key)?.value
         let size = storage.limits.valueSize
-        switch StorePolicy.decide(value, at: key, over: stored, from: sender, maximumSize: size) {
+        switch StorePolicy.decide(value, at: key, over: stored, from: sender, maximumSize: size, types: types) {
         case .refuse:
             break
         case .refresh:
@@ -208,7 +190,7 @@ extension NodeCore {
         guard let stored = storage.value(packet.valueID, at: packet.key) else {
             return fail(packet, .unknownStorage, to: sender)
         }
-        let expires = now + stored.value.visibleValueType.lifetime
+        let expires = now + types.lifetime(of: stored.value)
         extend(stored.value, at: packet.key, until: expires, now: now)
         outbox.send(to: sender) {
             self.writer.confirmation(packet.transaction, of: packet.valueID, to: sender, to: &$0)
@@ -265,7 +247,7 @@ extension NodeCore {
             var answer = PacketWriter.Answer(token: token)
             answer.values = outgoing
             outbox.send(to: receiver) { self.writer.answer(listener.socket, answer, to: receiver, to: &$0) }
-            writeParts(of: outgoing, listener.socket, to: receiver)
+            sendParts(of: outgoing, listener.socket, to: receiver)
             return
         }
         send(.update, to: listener.node, values: outgoing, now: now) {

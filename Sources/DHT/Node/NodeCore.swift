@@ -16,14 +16,16 @@ package final class NodeCore {
         /// Those that there is a socket of.
         package var families: Endpoint.Families
         package var limits: NodeLimits
+        package var types: ValueTypes
 
         package init(
             id: InfoHash,
             network: UInt32 = 0,
             isClient: Bool = false,
             agent: String = "ap1",
-            families: Endpoint.Families = .ipv4,
-            limits: NodeLimits = NodeLimits()
+            families: Endpoint.Families = .both,
+            limits: NodeLimits = NodeLimits(),
+            types: ValueTypes = .standard
         ) {
             self.id = id
             self.network = network
@@ -31,6 +33,7 @@ package final class NodeCore {
             self.agent = agent
             self.families = families
             self.limits = limits
+            self.types = types
         }
     }
 
@@ -38,7 +41,7 @@ package final class NodeCore {
     enum Wake: Sendable {
         case request(UInt32)
         case search(SearchID)
-        case storage, confirm, sweep, rotation, bootstrap
+        case storage, confirm, sweep, rotation, bootstrap, parts
     }
 
     struct Socket {
@@ -58,6 +61,7 @@ package final class NodeCore {
     let writer: PacketWriter
     let wireLimits = WireLimits.standard
     var limits: NodeLimits { configuration.limits }
+    var types: ValueTypes { configuration.types }
 
     var randomness: Randomness
     /// Unix milliseconds at the origin of the monotonic clock.
@@ -95,6 +99,8 @@ package final class NodeCore {
     var isBootstrapScheduled = false
     var confirmAt = Instant.distantFuture
     var storageWake = Instant.distantFuture
+    var parts: PartQueue
+    var isPartTimerSet = false
 
     package var outbox = Outbox()
     package internal(set) var counters = Counters()
@@ -137,6 +143,7 @@ package final class NodeCore {
             total: limits.answeredBytes,
             addressLimit: limits.ratedAddresses
         )
+        parts = PartQueue(limits: limits.pacing)
     }
 
     // MARK: Inputs
@@ -191,6 +198,7 @@ package final class NodeCore {
                 tokens.rotate(using: &randomness)
                 timers.insert(.rotation, at: now + randomness.duration(in: Timing.secretRotation))
             case .bootstrap: bootstrapDue(now: now)
+            case .parts: isPartTimerSet = false
             }
         }
         settle(now)
@@ -320,6 +328,7 @@ package final class NodeCore {
             step(search, now: now)
             updateStatus(now)
         }
+        if !parts.isEmpty { sendWaitingParts(now: now) }
         if let next = storage.nextExpiration, next < storageWake {
             storageWake = next
             timers.insert(.storage, at: next)
@@ -386,36 +395,8 @@ extension NodeCore {
         (wallOrigin &+ now.nanoseconds / 1_000_000) / 1000
     }
 
-    /// What a program that runs the node may want to show.
-    package func statistics(now: Instant) -> NodeStatistics {
-        var result = NodeStatistics()
-        for family in families.members {
-            for node in nodes.all(of: family) {
-                result.known += 1
-                if node.isGood(at: now) { result.good += 1 } else if !node.isExpired { result.dubious += 1 }
-            }
-            let estimate = states[family].table.networkSizeEstimate
-            result.networkSizeEstimate = max(result.networkSizeEstimate, estimate)
-        }
-        result.searches = searches.count
-        result.storedValues = storage.valueCount
-        result.storedBytes = storage.bytes
-        return result
+    /// Where most peers see us, with port 0.
+    package func publicAddress(of family: Endpoint.Family) -> Endpoint? {
+        states[family].votes.winner
     }
-
-    /// Where most peers see us, without a port; the address of IPv4 if there are two.
-    package var publicAddress: String? {
-        (states[.ipv4].votes.winner ?? states[.ipv6].votes.winner)?.addressText
-    }
-}
-
-/// Numbers about a running node.
-public struct NodeStatistics: Sendable, Equatable {
-    public var known = 0
-    public var good = 0
-    public var dubious = 0
-    public var searches = 0
-    public var storedValues = 0
-    public var storedBytes = 0
-    public var networkSizeEstimate = 0
 }

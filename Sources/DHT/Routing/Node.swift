@@ -15,8 +15,9 @@ struct NodeIndex: Hashable, Sendable {
 ///
 /// Source: DHT protocol, "Node state".
 struct Node: Sendable {
-    static let replyIsRecent = Duration.seconds(120 * 60)
-    static let packetIsRecent = Duration.seconds(10 * 60)
+    // In nanoseconds, since every list of nodes compares them with the ages of many nodes.
+    private static let replyIsRecent: Int64 = 120 * 60 * 1_000_000_000
+    private static let packetIsRecent: Int64 = 10 * 60 * 1_000_000_000
     static let toleratedAuthErrors: UInt8 = 3
 
     let id: InfoHash
@@ -35,11 +36,11 @@ struct Node: Sendable {
     var family: Endpoint.Family { endpoint.family }
 
     func isGood(at now: Instant) -> Bool {
-        !isExpired && now - lastReply < Self.replyIsRecent && !isOld(at: now)
+        !isExpired && now.nanoseconds &- lastReply.nanoseconds < Self.replyIsRecent && !isOld(at: now)
     }
 
     func isOld(at now: Instant) -> Bool {
-        now - lastSeen >= Self.packetIsRecent
+        now.nanoseconds &- lastSeen.nanoseconds >= Self.packetIsRecent
     }
 
     func isRemovable(at now: Instant) -> Bool {

@@ -114,25 +114,62 @@ struct RoutingTable: Sendable {
 
     /// The good nodes closest to a target, closest first.
     func closest(to target: InfoHash, count: Int, nodes: NodeTable, now: Instant) -> [Contact] {
-        var found: [Contact] = []
-        found.reserveCapacity(count + 2 * Self.bucketSize)
+        var found: [(distance: InfoHash, contact: Contact)] = []
+        found.reserveCapacity(min(count, 2 * Self.bucketSize))
+        visitNear(target, count: count, nodes: nodes, now: now) { node in
+            let distance = node.id ^ target
+            var place = found.count
+            if place < count {
+                found.append((distance, Contact(id: node.id, endpoint: node.endpoint)))
+            } else {
+                guard let last = found.last, distance < last.distance else { return }
+                place -= 1
+            }
+            while place > 0, distance < found[place - 1].distance {
+                found[place] = found[place - 1]
+                place -= 1
+            }
+            found[place] = (distance, Contact(id: node.id, endpoint: node.endpoint))
+        }
+        return found.map(\.contact)
+    }
+
+    /// Whether at least eight good nodes are known near a target, and those that are closest to it are all closer than us.
+    func isFar(from target: InfoHash, closest count: Int, nodes: NodeTable, now: Instant) -> Bool {
+        var found = 0
+        var closer = 0
+        visitNear(target, count: count, nodes: nodes, now: now) { node in
+            found += 1
+            if node.id.isCloser(to: target, than: own) { closer += 1 }
+        }
+        return found >= Self.bucketSize && closer >= min(found, count)
+    }
+
+    /// Visits the good nodes of the buckets around a target, until there were enough of them.
+    private func visitNear(
+        _ target: InfoHash,
+        count: Int,
+        nodes: NodeTable,
+        now: Instant,
+        _ body: (Node) -> Void
+    ) {
+        var found = 0
         func take(_ place: Int) {
             for index in buckets[place].nodes {
                 let node = nodes[index]
-                if node.isGood(at: now) { found.append(Contact(id: node.id, endpoint: node.endpoint)) }
+                guard node.isGood(at: now) else { continue }
+                found += 1
+                body(node)
             }
         }
         let start = bucketIndex(of: target)
         take(start)
         var step = 1
-        while found.count < count, start - step >= 0 || start + step < buckets.count {
+        while found < count, start - step >= 0 || start + step < buckets.count {
             if start + step < buckets.count { take(start + step) }
             if start - step >= 0 { take(start - step) }
             step += 1
         }
-        found.sort { $0.id.isCloser(to: target, than: $1.id) }
-        if found.count > count { found.removeSubrange(count...) }
-        return found
     }
 
     /// An id in a bucket, drawn at random.

@@ -70,6 +70,25 @@ struct Storage: Sendable {
         places[key]?.values ?? []
     }
 
+    /// The newest values at a key that match and fit into a number of bytes, at least one; the oldest of them first.
+    func newestValues(
+        at key: InfoHash,
+        matching query: Query?,
+        limit: Int
+    ) -> (encoded: [[UInt8]], size: Int, isAll: Bool) {
+        guard let stored = places[key]?.values else { return ([], 0, true) }
+        var encoded: [[UInt8]] = []
+        var size = 0
+        for index in stored.indices.reversed() where query?.matches(stored[index].value) != false {
+            guard encoded.isEmpty || size + stored[index].encoded.count <= limit else {
+                return (encoded.reversed(), size, false)
+            }
+            encoded.append(stored[index].encoded)
+            size += stored[index].encoded.count
+        }
+        return (encoded.reversed(), size, true)
+    }
+
     func value(_ id: UInt64, at key: InfoHash) -> Stored? {
         guard let place = places[key], let index = place.index(of: id) else { return nil }
         return place.values[index]

@@ -52,17 +52,28 @@ enum CompactNodes {
     /// The contacts must be of one family.
     static func write(_ contacts: [Contact], to writer: inout MessagePackWriter) {
         guard let family = contacts.first?.endpoint.family else { return writer.writeBinaryHeader(count: 0) }
-        writer.writeBinaryHeader(count: contacts.count * entrySize(family))
-        for contact in contacts {
-            writer.writeWords(of: contact.id)
-            switch contact.endpoint.family {
-            case .ipv4:
-                writer.write(word: UInt32(truncatingIfNeeded: contact.endpoint.low))
-            case .ipv6:
-                writer.write(word: contact.endpoint.high)
-                writer.write(word: contact.endpoint.low)
+        let size = entrySize(family)
+        writer.writeBinaryHeader(count: contacts.count * size)
+        unsafe writer.append(count: contacts.count * size) { output in
+            for index in contacts.indices {
+                let contact = contacts[index]
+                var offset = index * size
+                // There is room for all entries, and each stays in its own.
+                func store<T: FixedWidthInteger & BitwiseCopyable>(_ word: T) {
+                    unsafe output.storeBytes(of: word.bigEndian, toByteOffset: offset, as: T.self)
+                    offset += MemoryLayout<T>.size
+                }
+                store(contact.id.high)
+                store(contact.id.middle)
+                store(contact.id.low)
+                if family == .ipv6 {
+                    store(contact.endpoint.high)
+                    store(contact.endpoint.low)
+                } else {
+                    store(UInt32(truncatingIfNeeded: contact.endpoint.low))
+                }
+                store(contact.endpoint.port)
             }
-            writer.write(word: contact.endpoint.port)
         }
     }
 }

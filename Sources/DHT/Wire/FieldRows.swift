@@ -75,6 +75,8 @@ struct FoundRows: Sendable {
     private let limit: Int
     private var known: Set<FieldRow> = []
 
+    var isEmpty: Bool { known.isEmpty }
+
     init(fields: [ValueField], limit: Int) {
         self.fields = fields
         self.limit = limit
@@ -142,10 +144,10 @@ enum FieldRows {
         to writer: inout MessagePackWriter
     ) {
         writer.writeMapHeader(count: 2)
-        writer.write("f")
+        writer.write(key: "f")
         writer.writeArrayHeader(count: fields.count)
         for field in fields { writer.write(field.rawValue) }
-        writer.write("v")
+        writer.write(key: "v")
         writer.writeArrayHeader(count: fields.count * values.count)
         for value in values {
             for field in fields { write(field, of: value, to: &writer) }

@@ -110,7 +110,7 @@ extension Packet {
                 failureCode = try Self.readFailure(&reader)
             case UInt8(ascii: "q"):
                 let range = try reader.object { (reader) throws(MessagePackError) in try reader.readTextRange() }
-                method = Method.allCases.first { reader.text(at: range, equals: $0.name) }
+                method = Method(reader.bytes, at: range)
             case UInt8(ascii: "y"):
                 let range = try reader.object { (reader) throws(MessagePackError) in try reader.readTextRange() }
                 isMarkedQuery = reader.text(at: range, equals: "q")
@@ -208,10 +208,7 @@ extension Packet {
         case expired, refreshed, fields, version
 
         init?(_ bytes: RawSpan, at range: Range<Int>) {
-            guard (1...6).contains(range.count) else { return nil }
-            var name: UInt64 = 0
-            for offset in range { name = name << 8 | UInt64(bytes.byte(at: offset)) }
-            switch name {
+            switch bytes.shortText(at: range) {
             case 0x6964: self = .sender
             case 0x68: self = .key
             case 0x7461_7267_6574: self = .target
@@ -231,6 +228,21 @@ extension Packet {
             case 0x7665: self = .version
             default: return nil
             }
+        }
+    }
+}
+
+extension Method {
+    fileprivate init?(_ bytes: RawSpan, at range: Range<Int>) {
+        switch bytes.shortText(at: range) {
+        case 0x7069_6E67: self = .ping
+        case 0x6669_6E64: self = .find
+        case 0x67_6574: self = .get
+        case 0x70_7574: self = .put
+        case 0x6C69_7374_656E: self = .listen
+        case 0x72_6566_7265_7368: self = .refresh
+        case 0x7570_6461_7465: self = .update
+        default: return nil
         }
     }
 }

@@ -6,27 +6,47 @@ import MessagePack
 /// Source: DHT protocol, "Messages".
 struct PacketWriter: Sendable {
     let id: InfoHash
-    var network: UInt32 = 0
-    var isClient = false
-    /// At most four characters; peers only show it.
-    var agent = "ap1"
+    let network: UInt32
+    let isClient: Bool
+
+    // What does not change from message to message.
+
+    /// Our id in a body.
+    private let ownID: [UInt8]
+    /// The end of most messages.
+    private var ending: [UInt8] = []
+
+    /// The agent has at most four characters; peers only show it.
+    init(id: InfoHash, network: UInt32 = 0, isClient: Bool = false, agent: String = "ap1") {
+        self.id = id
+        self.network = network
+        self.isClient = isClient
+        var writer = MessagePackWriter()
+        writer.write(key: "id")
+        writer.write(id)
+        ownID = writer.bytes
+        writer.removeAll()
+        writer.write(key: "v")
+        writer.write(agent)
+        writeExtras(to: &writer)
+        ending = writer.bytes
+    }
 
     private var extras: Int { (network == 0 ? 0 : 1) + (isClient ? 1 : 0) }
 
     private func writeExtras(to writer: inout MessagePackWriter) {
         if network != 0 {
-            writer.write("n")
+            writer.write(key: "n")
             writer.write(network)
         }
         if isClient {
-            writer.write("s")
+            writer.write(key: "s")
             writer.write(true)
         }
     }
 
     private func writeID(to writer: inout MessagePackWriter) {
-        writer.write("id")
-        writer.write(id)
+        writer.write(encoded: ownID)
     }
 
     // MARK: Requests
@@ -40,19 +60,17 @@ struct PacketWriter: Sendable {
         body: (inout MessagePackWriter) -> Void
     ) {
         writer.writeMapHeader(count: 5 + extras)
-        writer.write("a")
+        writer.write(key: "a")
         writer.writeMapHeader(count: 1 + entries)
         writeID(to: &writer)
         body(&writer)
-        writer.write("q")
-        writer.write(text: method.name)
-        writer.write("t")
+        writer.write(key: "q")
+        writer.write(key: method.name)
+        writer.write(key: "t")
         writer.write(transaction)
-        writer.write("y")
-        writer.write("q")
-        writer.write("v")
-        writer.write(agent)
-        writeExtras(to: &writer)
+        writer.write(key: "y")
+        writer.write(key: "q")
+        writer.write(encoded: ending)
     }
 
     func ping(_ transaction: UInt32, to writer: inout MessagePackWriter) {
@@ -66,7 +84,7 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter
     ) {
         request(.find, transaction, entries: want == nil ? 1 : 2, to: &writer) { writer in
-            writer.write("target")
+            writer.write(key: "target")
             writer.write(target)
             if let want { Self.write(want, to: &writer) }
         }
@@ -81,10 +99,10 @@ struct PacketWriter: Sendable {
     ) {
         let entries = 1 + (query.isEmpty ? 0 : 1) + (want == nil ? 0 : 1)
         request(.get, transaction, entries: entries, to: &writer) { writer in
-            writer.write("h")
+            writer.write(key: "h")
             writer.write(key)
             if !query.isEmpty {
-                writer.write("q")
+                writer.write(key: "q")
                 query.write(to: &writer)
             }
             if let want { Self.write(want, to: &writer) }
@@ -100,14 +118,14 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter
     ) {
         request(.put, transaction, entries: created == nil ? 3 : 4, to: &writer) { writer in
-            writer.write("h")
+            writer.write(key: "h")
             writer.write(key)
             values.write(to: &writer)
             if let created {
-                writer.write("c")
+                writer.write(key: "c")
                 writer.write(created)
             }
-            writer.write("token")
+            writer.write(key: "token")
             writer.write(binary: token)
         }
     }
@@ -120,11 +138,11 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter
     ) {
         request(.refresh, transaction, entries: 3, to: &writer) { writer in
-            writer.write("h")
+            writer.write(key: "h")
             writer.write(key)
-            writer.write("vid")
+            writer.write(key: "vid")
             writer.write(valueID)
-            writer.write("token")
+            writer.write(key: "token")
             writer.write(binary: token)
         }
     }
@@ -138,16 +156,16 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter
     ) {
         request(.listen, transaction, entries: query.isEmpty ? 4 : 5, to: &writer) { writer in
-            writer.write("ve")
+            writer.write(key: "ve")
             writer.write(WireConstants.listenVersion)
-            writer.write("h")
+            writer.write(key: "h")
             writer.write(key)
-            writer.write("token")
+            writer.write(key: "token")
             writer.write(binary: token)
-            writer.write("sid")
+            writer.write(key: "sid")
             writer.write(socket)
             if !query.isEmpty {
-                writer.write("q")
+                writer.write(key: "q")
                 query.write(to: &writer)
             }
         }
@@ -162,14 +180,14 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter
     ) {
         request(.update, transaction, entries: 5, to: &writer) { writer in
-            writer.write("ve")
+            writer.write(key: "ve")
             writer.write(WireConstants.listenVersion)
-            writer.write("h")
+            writer.write(key: "h")
             writer.write(key)
-            writer.write("sid")
+            writer.write(key: "sid")
             writer.write(socket)
             values.write(to: &writer)
-            writer.write("token")
+            writer.write(key: "token")
             writer.write(binary: token)
         }
     }
@@ -184,24 +202,22 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter
     ) {
         writer.writeMapHeader(count: 5 + extras)
-        writer.write("a")
+        writer.write(key: "a")
         writer.writeMapHeader(count: 4)
         writeID(to: &writer)
-        writer.write("sid")
+        writer.write(key: "sid")
         writer.write(socket)
-        writer.write("token")
+        writer.write(key: "token")
         writer.write(binary: token)
-        writer.write(change == .expired ? "exp" : "re")
+        writer.write(key: change == .expired ? "exp" : "re")
         writer.writeArrayHeader(count: ids.count)
         for id in ids { writer.write(id) }
-        writer.write("y")
-        writer.write("q")
-        writer.write("v")
-        writer.write(agent)
-        writeExtras(to: &writer)
-        writer.write("q")
-        writer.write("update")
-        writer.write("t")
+        writer.write(key: "y")
+        writer.write(key: "q")
+        writer.write(encoded: ending)
+        writer.write(key: "q")
+        writer.write(key: "update")
+        writer.write(key: "t")
         writer.write(transaction)
     }
 
@@ -209,7 +225,7 @@ struct PacketWriter: Sendable {
         let families =
             (want.contains(.ipv4) ? [WireConstants.familyIPv4] : [])
             + (want.contains(.ipv6) ? [WireConstants.familyIPv6] : [])
-        writer.write("w")
+        writer.write(key: "w")
         writer.writeArrayHeader(count: families.count)
         for family in families { writer.write(family) }
     }
@@ -223,17 +239,15 @@ struct PacketWriter: Sendable {
         body: (inout MessagePackWriter) -> Void
     ) {
         writer.writeMapHeader(count: 4 + extras)
-        writer.write("r")
+        writer.write(key: "r")
         writer.writeMapHeader(count: 1 + entries)
         writeID(to: &writer)
         body(&writer)
-        writer.write("t")
+        writer.write(key: "t")
         writer.write(transaction)
-        writer.write("y")
-        writer.write("r")
-        writer.write("v")
-        writer.write(agent)
-        writeExtras(to: &writer)
+        writer.write(key: "y")
+        writer.write(key: "r")
+        writer.write(encoded: ending)
     }
 
     /// The answer to ping and update, and with a token to listen.
@@ -246,7 +260,7 @@ struct PacketWriter: Sendable {
         reply(transaction, entries: token == nil ? 1 : 2, to: &writer) { writer in
             Self.writeAddress(of: requester, to: &writer)
             if let token {
-                writer.write("token")
+                writer.write(key: "token")
                 writer.write(binary: token)
             }
         }
@@ -260,7 +274,7 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter
     ) {
         reply(transaction, entries: 2, to: &writer) { writer in
-            writer.write("vid")
+            writer.write(key: "vid")
             writer.write(valueID)
             Self.writeAddress(of: requester, to: &writer)
         }
@@ -288,18 +302,18 @@ struct PacketWriter: Sendable {
         reply(transaction, entries: entries, to: &writer) { writer in
             Self.writeAddress(of: requester, to: &writer)
             if !answer.nodes4.isEmpty {
-                writer.write("n4")
+                writer.write(key: "n4")
                 CompactNodes.write(answer.nodes4, to: &writer)
             }
             if !answer.nodes6.isEmpty {
-                writer.write("n6")
+                writer.write(key: "n6")
                 CompactNodes.write(answer.nodes6, to: &writer)
             }
-            writer.write("token")
+            writer.write(key: "token")
             writer.write(binary: answer.token)
             if !answer.values.encoded.isEmpty { answer.values.write(to: &writer) }
             if let rows = answer.rows {
-                writer.write("fileds")
+                writer.write(key: "fileds")
                 FieldRows.write(rows.fields, of: rows.values, to: &writer)
             }
         }
@@ -307,24 +321,22 @@ struct PacketWriter: Sendable {
 
     func failure(_ transaction: UInt32, _ failure: ProtocolFailure, to writer: inout MessagePackWriter) {
         writer.writeMapHeader(count: 5 + extras)
-        writer.write("e")
+        writer.write(key: "e")
         writer.writeArrayHeader(count: 2)
         writer.write(failure.code)
         writer.write(failure.text)
-        writer.write("r")
+        writer.write(key: "r")
         writer.writeMapHeader(count: 1)
         writeID(to: &writer)
-        writer.write("t")
+        writer.write(key: "t")
         writer.write(transaction)
-        writer.write("y")
-        writer.write("e")
-        writer.write("v")
-        writer.write(agent)
-        writeExtras(to: &writer)
+        writer.write(key: "y")
+        writer.write(key: "e")
+        writer.write(encoded: ending)
     }
 
     private static func writeAddress(of endpoint: Endpoint, to writer: inout MessagePackWriter) {
-        writer.write("sa")
+        writer.write(key: "sa")
         switch endpoint.family {
         case .ipv4:
             writer.writeBinaryHeader(count: 4)
@@ -348,17 +360,17 @@ struct PacketWriter: Sendable {
     ) {
         writer.writeMapHeader(count: 3 + extras)
         writeExtras(to: &writer)
-        writer.write("y")
-        writer.write("p")
-        writer.write("t")
+        writer.write(key: "y")
+        writer.write(key: "p")
+        writer.write(key: "t")
         writer.write(transaction)
-        writer.write("p")
+        writer.write(key: "p")
         writer.writeMapHeader(count: 1)
         writer.write(UInt64(index))
         writer.writeMapHeader(count: 2)
-        writer.write("o")
+        writer.write(key: "o")
         writer.write(UInt64(offset))
-        writer.write("d")
+        writer.write(key: "d")
         writer.write(binary: bytes)
     }
 }
@@ -395,11 +407,5 @@ enum ProtocolFailure: Sendable, Equatable {
         case .wrongToken: "Put with incorrect token"
         case .unknownStorage: "Access operation for unknown storage"
         }
-    }
-}
-
-extension MessagePackWriter {
-    fileprivate mutating func write(text: StaticString) {
-        write(text.description)
     }
 }

@@ -134,15 +134,15 @@ extension Query {
 
     func write(to writer: inout MessagePackWriter) {
         writer.writeMapHeader(count: 2)
-        writer.write("s")
+        writer.write(key: "s")
         writer.writeArrayHeader(count: fields.count)
         for field in fields { writer.write(field.rawValue) }
         let filters = filters.filter(\.isOnWire)
-        writer.write("w")
+        writer.write(key: "w")
         writer.writeArrayHeader(count: filters.count)
         for filter in filters {
             writer.writeMapHeader(count: 2)
-            writer.write("f")
+            writer.write(key: "f")
             filter.write(to: &writer)
         }
     }
@@ -177,23 +177,23 @@ extension ValueFilter {
         switch self {
         case .id(let id):
             writer.write(ValueField.id.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(id)
         case .type(let type):
             writer.write(ValueField.type.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(type)
         case .owner(let owner):
             writer.write(ValueField.owner.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(owner)
         case .sequence(let sequence):
             writer.write(ValueField.sequence.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(sequence)
         case .userType(let text):
             writer.write(ValueField.userType.rawValue)
-            writer.write("v")
+            writer.write(key: "v")
             writer.write(binary: Array(text.utf8))
         }
     }

@@ -14,6 +14,15 @@ extension RawSpan {
         return T(bigEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
     }
 
+    /// One to eight bytes as one number, so that keys are told apart by a comparison; zero for others.
+    func shortText(at range: Range<Int>) -> UInt64 {
+        // Without this, bytes behind a zero would be read as if it were not there.
+        guard (1...8).contains(range.count), byte(at: range.lowerBound) != 0 else { return 0 }
+        var text: UInt64 = 0
+        for offset in range { text = text << 8 | UInt64(byte(at: offset)) }
+        return text
+    }
+
     func infoHash(at offset: Int) -> InfoHash {
         InfoHash(
             high: word(at: offset, as: UInt64.self),

@@ -55,8 +55,7 @@ extension MessagePackReader {
     ) throws(WireError) {
         let count = try object { (reader) throws(MessagePackError) in try reader.readMapHeader() }
         for _ in 0..<count {
-            let kind = try object { (reader) throws(MessagePackError) in try reader.peek() }
-            guard kind == .text else {
+            guard try object({ (reader) throws(MessagePackError) in try reader.isNextText() }) else {
                 try skipObject()
                 try skipObject()
                 continue

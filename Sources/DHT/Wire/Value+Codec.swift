@@ -25,16 +25,16 @@ extension Value {
 
     func write(to writer: inout MessagePackWriter) {
         writer.writeMapHeader(count: 2 + (priority == 0 ? 0 : 1) + (pushType.isEmpty ? 0 : 1))
-        writer.write("id")
+        writer.write(key: "id")
         writer.write(id)
-        writer.write("dat")
+        writer.write(key: "dat")
         writeContent(to: &writer)
         if priority != 0 {
-            writer.write("p")
+            writer.write(key: "p")
             writer.write(priority)
         }
         if !pushType.isEmpty {
-            writer.write("pt")
+            writer.write(key: "pt")
             writer.write(pushType)
         }
     }
@@ -42,10 +42,10 @@ extension Value {
     private func writeContent(to writer: inout MessagePackWriter) {
         guard !isEncrypted else { return writer.write(binary: cypher) }
         writer.writeMapHeader(count: isSigned ? 2 : 1)
-        writer.write("body")
+        writer.write(key: "body")
         writeBody(to: &writer)
         if isSigned {
-            writer.write("sig")
+            writer.write(key: "sig")
             writer.write(binary: signature)
         }
     }
@@ -57,21 +57,21 @@ extension Value {
             count: 2 + (signer == nil ? 0 : 2) + (hasRecipient ? 1 : 0) + (userType.isEmpty ? 0 : 1)
         )
         if let signer {
-            writer.write("seq")
+            writer.write(key: "seq")
             writer.write(sequence)
-            writer.write("owner")
+            writer.write(key: "owner")
             writer.write(binary: signer)
             if hasRecipient, let recipient {
-                writer.write("to")
+                writer.write(key: "to")
                 writer.write(recipient)
             }
         }
-        writer.write("type")
+        writer.write(key: "type")
         writer.write(type)
-        writer.write("data")
+        writer.write(key: "data")
         writer.write(binary: data)
         if !userType.isEmpty {
-            writer.write("utype")
+            writer.write(key: "utype")
             writer.write(userType)
         }
     }

@@ -53,7 +53,7 @@ struct OutgoingValues: Sendable {
 
     /// The element of the key `values`.
     func write(to writer: inout MessagePackWriter) {
-        writer.write("values")
+        writer.write(key: "values")
         writer.writeArrayHeader(count: encoded.count)
         for value in encoded {
             if isInline {

@@ -122,7 +122,7 @@ extension InteropTests {
                 let first = try await world.node(side.other, joining: putter)
                 if side == .theirs { try await putter.keep(type: 0, for: 15) }
                 try await putter.put([1], at: key("kept"), permanent: true)
-                try await first.kill()
+                await first.kill()
 
                 let second = try await world.node(side.other, joining: putter)
                 try await eventually(within: .seconds(60), "the value is on the node that came") {
@@ -151,7 +151,9 @@ extension InteropTests {
         @Test(.timeLimit(.minutes(2)), arguments: DHTSetting.all(of: .newest))
         func `signed and encrypted values and certificates go both ways`(setting: DHTSetting) async throws {
             try await DHTWorld.with(setting) { world in
-                let theirs = try await world.node(.theirs, "--identity")
+                // A real node whose only company are clients does not think that it is connected.
+                let first = try await world.node(.ours)
+                let theirs = try await world.node(.theirs, joining: first, "--identity")
                 let ours = try await world.node(.ours, joining: theirs, "--identity", "--client")
                 try await theirs.put([1, 2, 3], at: key("signed"), signed: true)
                 let found = try await ours.get(key("signed"))
@@ -197,6 +199,76 @@ extension InteropTests {
                     #expect(try await listener.hears([edition], at: key("room")).owner == putter.keyID)
                 }
                 #expect(try await listener.get(key("room")).map(\.data) == [[3]])
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)), arguments: DHTSetting.all.filter { $0.family == .ipv4 })
+        func `a node with both protocols is between nodes with one`(setting: DHTSetting) async throws {
+            try await DHTWorld.with(setting, isDual: true) { world in
+                let both = try await world.lab.host("both")
+                let middle = try await world.node(.ours, options: [], on: both)
+                let old = try await world.node(.theirs, options: [], on: world.host(families: "4"))
+                let new = try await world.node(.theirs, options: [], on: world.host(families: "6"))
+                try await old.join(both.address)
+                try await new.join(both.address6)
+                for (count, (putter, reader)) in [(10, (old, new)), (60_000, (new, old))] {
+                    #expect(try await putter.put(bytes(count), at: key("\(count)")).isConfirmed)
+                    #expect(try await reader.get(key("\(count)")).map(\.data) == [bytes(count)])
+                    try await reader.listen(at: key("\(count)"))
+                    try await putter.put([1, 2], at: key("\(count)"))
+                    try await reader.hears([1, 2], at: key("\(count)"))
+                }
+                // What the one in the middle puts reaches both.
+                #expect(try await middle.put([3], at: key("both")).isConfirmed)
+                for node in [old, new] { #expect(try await node.storedValues() > 0) }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)), arguments: DHTSetting.all(of: .debian))
+        func `dhtnode takes and gives what is signed, sealed and kept`(setting: DHTSetting) async throws {
+            try await DHTWorld.with(setting) { world in
+                let first = try await world.node(.ours)
+                let shell = try await world.shell(joining: first)
+                let ours = try await world.node(.ours, joining: first, "--identity", "--client")
+
+                try await shell.type("s theirs signed-by-them", until: "success")
+                let found = try await ours.get(key("theirs"))
+                #expect(found.map(\.data) == [Array("signed-by-them".utf8)])
+                #expect(found.map(\.owner) == [shell.keyID])
+                for edition in ["signed-by-us", "edited-by-us"] {
+                    try await ours.put(
+                        Array(edition.utf8),
+                        at: key("ours"),
+                        userType: "text/plain",
+                        id: 5,
+                        signed: true
+                    )
+                    let line = try await shell.type("g ours", until: edition)
+                    #expect(line.contains("signed (v\(edition == "signed-by-us" ? 0 : 1))"))
+                }
+
+                // Both publish their certificates at the short ids of their keys.
+                let theirs = try await eventually(within: .seconds(30), "their certificate is found") {
+                    let known = try await ours.certificate(of: shell.keyID)
+                    return known.long.isEmpty ? nil : known
+                }
+                #expect(theirs.short == shell.keyID)
+                #expect(try await ours.certificate(of: theirs.long).short == shell.keyID)
+                try await ours.put(Array("for-you".utf8), at: key("sealed"), userType: "text/plain", for: shell.keyID)
+                try await shell.type("g sealed", until: "for-you")
+                try await ours.listen(at: key("inbox"))
+                try await shell.type("e inbox \(ours.keyID) for-us")
+                #expect(try await ours.hears(Array("for-us".utf8), at: key("inbox")).owner == shell.keyID)
+
+                // What it keeps comes to nodes that come.
+                try await shell.type("pp kept stays", until: "success")
+                await first.kill()
+                let second = try await world.node(.ours)
+                try await second.join(shell.address, shell.port)
+                try await eventually(within: .seconds(60), "the value is on the node that came") {
+                    try await second.storedValues() > 0 ? () : nil
+                }
+                #expect(try await second.get(key("kept")).map(\.data) == [Array("stays".utf8)])
             }
         }
     }

@@ -29,11 +29,14 @@ final class DHTPeerNode: Sendable {
         let id: String
     }
 
-    /// Each runs on a host of its own.
+    /// The port of a node that has its host for itself.
     static let port = 4222
 
     let kind: Kind
     let address: String
+    /// Empty unless its network has IPv6.
+    let address6: String
+    let port: Int
     let nodeID: String
     /// The short id of its key; empty without an identity.
     let keyID: String
@@ -41,10 +44,11 @@ final class DHTPeerNode: Sendable {
     let longKeyID: String
     private let client: LineClient
 
-    /// Starts a node; options are those of both kinds, such as `--identity`.
+    /// Starts a node; options are those of both kinds, such as `--identity`, and port 0 is one that the system chooses.
     static func start(
         _ kind: Kind,
         _ options: [String] = [],
+        port: Int = port,
         on host: NetworkLab.Host,
         in lab: NetworkLab
     ) async throws -> DHTPeerNode {
@@ -61,14 +65,16 @@ final class DHTPeerNode: Sendable {
             host.command(program + ["--port", "\(port)"] + options),
             errorLog: "\(lab.folder.path)/\(host.namespace).log"
         )
-        return DHTPeerNode(kind, client: client, address: host.anyAddress)
+        return DHTPeerNode(kind, client: client, host: host)
     }
 
-    private init(_ kind: Kind, client: LineClient, address: String) {
+    private init(_ kind: Kind, client: LineClient, host: NetworkLab.Host) {
         self.kind = kind
         self.client = client
-        self.address = address
+        address = host.anyAddress
+        address6 = host.address6
         let ready = client.events.all.first
+        port = Int(ready?["port"]?.integer ?? 0)
         nodeID = ready?["node"]?.string ?? ""
         keyID = ready?["key"]?.string ?? ""
         longKeyID = ready?["long_key"]?.string ?? ""
@@ -89,8 +95,8 @@ final class DHTPeerNode: Sendable {
         return try await client.request(members, within: .seconds(90))
     }
 
-    func join(_ address: String) async throws {
-        try await ask("bootstrap", ["host": .string(address), "port": .integer(Int64(Self.port))])
+    func join(_ address: String, _ port: Int = port) async throws {
+        try await ask("bootstrap", ["host": .string(address), "port": .integer(Int64(port))])
     }
 
     @discardableResult

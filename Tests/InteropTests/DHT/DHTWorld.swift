@@ -13,8 +13,9 @@ actor DHTWorld {
     }
 
     /// Makes a network, and ends all that runs in it however the body ends.
-    static func with(_ setting: DHTSetting, _ body: (DHTWorld) async throws -> Void) async throws {
-        let lab = try await NetworkLab.make(named: "dht", hasIPv6: setting.family == .ipv6)
+    static func with(_ setting: DHTSetting, isDual: Bool = false, _ body: (DHTWorld) async throws -> Void) async throws
+    {
+        let lab = try await NetworkLab.make(named: "dht", hasIPv6: isDual || setting.family == .ipv6)
         let world = DHTWorld(lab: lab, setting: setting)
         do {
             try await body(world)
@@ -30,9 +31,9 @@ actor DHTWorld {
         await lab.close()
     }
 
-    private func host() async throws -> NetworkLab.Host {
+    func host(families: String? = nil) async throws -> NetworkLab.Host {
         hosts += 1
-        return try await lab.host("h\(hosts)", families: setting.family.rawValue)
+        return try await lab.host("h\(hosts)", families: families ?? setting.family.rawValue)
     }
 
     /// A node of ours, or a real one of the version that is met; it joins another one, if there is any.
@@ -44,9 +45,15 @@ actor DHTWorld {
         try await node(side, joining: other, options: options)
     }
 
-    func node(_ side: DHTSide, joining other: DHTPeerNode? = nil, options: [String]) async throws -> DHTPeerNode {
+    func node(
+        _ side: DHTSide,
+        joining other: DHTPeerNode? = nil,
+        options: [String],
+        on place: NetworkLab.Host? = nil
+    ) async throws -> DHTPeerNode {
         let kind = side == .ours ? DHTPeerNode.Kind.ours : .real(setting.version)
-        let node = try await DHTPeerNode.start(kind, options, on: host(), in: lab)
+        let host = if let place { place } else { try await host() }
+        let node = try await DHTPeerNode.start(kind, options, on: host, in: lab)
         ending.append { await node.kill() }
         if let other { try await node.join(other.address) }
         return node

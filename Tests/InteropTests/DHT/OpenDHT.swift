@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The versions of the real implementation that we meet.
-enum OpenDHT: String, CaseIterable, Sendable, CustomTestStringConvertible {
+enum OpenDHT: String, CaseIterable, Sendable, CustomStringConvertible, CustomTestStringConvertible {
     case debian = "2.4.12"
     case newest = "4.4.2"
 
@@ -24,7 +24,8 @@ enum OpenDHT: String, CaseIterable, Sendable, CustomTestStringConvertible {
         python == nil ? "OpenDHT \(rawValue) is not installed as a Python module" : nil
     }
 
-    var testDescription: String { "OpenDHT \(rawValue)" }
+    var description: String { "OpenDHT \(rawValue)" }
+    var testDescription: String { description }
 }
 
 /// Which real node we meet, and over which Internet Protocol.
@@ -37,10 +38,8 @@ struct DHTSetting: Sendable, CustomTestStringConvertible {
     let version: OpenDHT
     let family: Family
 
-    static let families: [Family] = [.ipv4]
-
     static let all = OpenDHT.allCases.filter { $0.missing == nil }.flatMap { version in
-        families.map { DHTSetting(version: version, family: $0) }
+        Family.allCases.map { DHTSetting(version: version, family: $0) }
     }
 
     static func all(of version: OpenDHT) -> [DHTSetting] {
