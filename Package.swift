@@ -73,7 +73,7 @@ let package = Package(
         layer(
             "Apus",
             [
-                "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb,
+                "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb,
                 logging, nioCore, nioPosix,
             ]
         ),
@@ -88,11 +88,24 @@ let package = Package(
         ),
 
         .target(name: "TestSupport", dependencies: ["JSON"], path: "Tests/TestSupport", swiftSettings: language),
+        .target(
+            name: "DHTTestSupport",
+            dependencies: ["DHT", "Keys", "Runtime", nioPosix, logging],
+            path: "Tests/DHTTestSupport",
+            swiftSettings: language
+        ),
+        .executableTarget(
+            name: "DHTPeer",
+            dependencies: ["DHT", "DHTTestSupport", "JSON", "Keys", "Runtime"],
+            path: "Tests/DHTPeer",
+            swiftSettings: language
+        ),
     ]
         + [
-            "MessagePack", "Runtime", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
+            "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
         ].map { tests(of: $0) } + [
             tests(of: "ControlAPI", ["JSON"]),
+            tests(of: "DHT", ["DHTTestSupport"]),
             .testTarget(
                 name: "ApusCommandTests",
                 dependencies: [
@@ -108,7 +121,9 @@ let package = Package(
             ),
             .testTarget(
                 name: "InteropTests",
-                dependencies: ["Apus", "ControlAPI", "DHT", "JSON", "Keys", "TestSupport"],
+                dependencies: [
+                    "Apus", "ControlAPI", "DHT", "DHTTestSupport", "JSON", "Keys", "Runtime", "TestSupport",
+                ],
                 swiftSettings: language
             ),
         ]

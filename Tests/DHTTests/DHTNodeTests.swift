@@ -1,3 +1,4 @@
+import DHTTestSupport
 import Keys
 import Logging
 import NIOPosix
@@ -10,44 +11,16 @@ import Testing
     private func node(
         bootstrap port: Int? = nil,
         state: NodeState? = nil,
-        identity: (key: RSAPrivateKey, chain: CertificateChain)? = nil
+        identity: TestNodes.Identity? = nil
     ) async throws -> DHTNode {
-        var configuration = DHTNode.Configuration()
-        configuration.bindAddress = "127.0.0.1"
-        configuration.bindAddress6 = nil
-        configuration.bootstrap = port.map { ["127.0.0.1:\($0)"] } ?? []
-        configuration.savedState = state
-        configuration.identity = identity
-        let node = DHTNode(
-            configuration: configuration,
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-            logger: Logger(label: "test")
+        try await TestNodes.start(
+            TestNodes.configuration(bootstrap: port.map { [$0] } ?? [], identity: identity, state: state)
         )
-        try await node.start()
-        if port != nil || state != nil {
-            for await status in await node.statusChanges where status == .connected { break }
-        }
-        return node
-    }
-
-    private func identity() throws -> (key: RSAPrivateKey, chain: CertificateChain) {
-        var randomness = Randomness.secure
-        let key = try RSAPrivateKey.generate(bits: 2048)
-        let certificate = try Certificate.issue(
-            commonName: "Device",
-            for: key.publicKey,
-            by: nil,
-            signedWith: key,
-            isAuthority: true,
-            now: SystemTime().wallTime,
-            randomness: &randomness
-        )
-        return (key, CertificateChain([certificate]))
     }
 
     @Test func `two nodes put, get and listen, in the clear and sealed`() async throws {
-        let first = try await node(identity: try identity())
-        let second = try await node(bootstrap: await first.boundPort, identity: try identity())
+        let first = try await node(identity: try TestNodes.identity())
+        let second = try await node(bootstrap: await first.boundPort, identity: try TestNodes.identity())
         let key = InfoHash(hashing: "key")
         let listener = await first.listen(at: key)
         let firstKey = try #require(await first.ownKey)

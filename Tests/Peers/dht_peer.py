@@ -1,16 +1,34 @@
 #!/usr/bin/env python3
-"""An OpenDHT node that takes commands and gives answers as lines of JSON.
+"""A real OpenDHT node as a test peer, driven by JSON lines; for version 2.4.12 (Debian) as for 4.4.2 (PyPI).
 
-Commands: {"do": "bootstrap", "port": 1}, {"do": "put" | "put_signed" | "put_encrypted", "key": hex, "data": hex, "to": hex},
-{"do": "get", "key": hex}, {"do": "listen", "key": hex}. Keys are 40 hexadecimal digits.
+    dht_peer.py [--port PORT] [--identity]
+
+stdin, one object a line; keys and data are hexadecimal, value ids decimal text:
+    {"id": 1, "do": "bootstrap", "host": "10.99.0.2", "port": 4222}
+    {"id": 2, "do": "put", "key": …, "data": …, "user_type": "", "value": id or absent, "permanent": false,
+     "signed": false, "to": 40 or 64 digits}      answers {"ok": …, "value": id}; all but plain puts need 4.4.2
+    {"id": 3, "do": "get", "key": …, "where": "WHERE user_type=text"}   answers {"ok": …, "values": [value, …]}
+    {"id": 4, "do": "listen", "key": …}           then {"event": "heard" | "expired", "key": …, value} as they come
+    {"id": 5, "do": "lifetime", "type": 0, "seconds": 15}     how long this node keeps values of a type
+    {"id": 6, "do": "look"}     answers {"counts": requests that came, by kind; "storage": text, "nodes": text}
+stdout, one object a line:
+    {"event": "ready", "port": …, "node": …, "key": 40 digits, "long_key": 64 digits}   {"id": 1, "result": …}   {"id": 2, "error": …}
+
+The node ends with its input, however this program ends.
 """
+import argparse
 import json
+import os
+import socket
 import sys
 import threading
+from datetime import timedelta
 
 import opendht as dht
 
 lock = threading.Lock()
+# Asking version 2.4.12 for the owner of a value without one ends the program; newer ones raise an error.
+IS_NEW = hasattr(dht.DhtRunner, "putSigned")
 
 
 def say(**fields):
@@ -19,67 +37,107 @@ def say(**fields):
 
 
 def text(thing):
-    result = thing.decode() if isinstance(thing, bytes) else str(thing)
-    return result
+    return thing.decode() if isinstance(thing, bytes) else str(thing)
 
 
 def owner_of(value):
-    # Asking version 2.4.12 for the owner of a value without one ends the program; newer ones raise an error.
-    if not hasattr(dht.DhtRunner, "putSigned"):
-        return ""
     try:
-        return text(value.owner.getId())
+        return text(value.owner.getId()) if IS_NEW else ""
     except (AttributeError, ValueError):
         return ""
 
 
 def describe(value):
-    return {
-        "id": str(value.id),
-        "data": bytes(value.data).hex(),
-        "type": getattr(value, "user_type", ""),
-        "owner": owner_of(value),
-    }
+    return {"value": str(value.id), "data": bytes(value.data).hex(), "user_type": value.user_type, "owner": owner_of(value)}
+
+
+class Peer:
+    def __init__(self, port, has_identity):
+        config = dht.DhtConfig()
+        config.setRateLimit(-1, -1)
+        key, long_key = "", ""
+        if has_identity:
+            identity = dht.Identity.generate("peer", bits=2048)
+            config.setIdentity(identity)
+            key = text(identity.publickey.getId())
+            long_key = text(identity.publickey.getLongId()) if IS_NEW else ""
+        self.node = dht.DhtRunner()
+        self.node.run(port=port, config=config)
+        bound = int(str(self.node.getBound()).rsplit(":", 1)[1])
+        say(event="ready", port=bound, node=text(self.node.getNodeId()), key=key, long_key=long_key)
+        self.kept = []
+
+    def bootstrap(self, reply, host, port):
+        self.node.bootstrap(host, str(port))
+        reply({})
+
+    def put(self, reply, key, data, user_type="", value=None, permanent=False, signed=False, to=None):
+        made = dht.Value(bytes.fromhex(data))
+        made.user_type = user_type
+        if value:
+            made.id = int(value)
+
+        def done(ok, _nodes):
+            reply({"ok": bool(ok), "value": str(made.id)})
+        options = {"permanent": True} if permanent else {}
+        where = dht.InfoHash(key.encode())
+        if to:
+            kind = dht.PkId if len(to) == 64 else dht.InfoHash
+            self.node.putEncrypted(where, made, kind(to.encode()), done, **options)
+        elif signed:
+            self.node.putSigned(where, made, done, **options)
+        else:
+            self.node.put(where, made, done, **options)
+
+    def get(self, reply, key, where=""):
+        found = []
+
+        def got(value):
+            found.append(describe(value))
+            return True
+
+        def done(ok, _nodes):
+            reply({"ok": bool(ok), "values": found})
+        self.node.get(dht.InfoHash(key.encode()), get_cb=got, done_cb=done, where=dht.Where(where))
+
+    def listen(self, reply, key):
+        def heard(value, expired):
+            say(event="expired" if expired else "heard", key=key, **describe(value))
+            return True
+        self.kept.append(self.node.listen(dht.InfoHash(key.encode()), heard))
+        reply({})
+
+    def lifetime(self, reply, type, seconds):
+        self.node.registerType(dht.ValueType(type, "short", timedelta(seconds=seconds)))
+        reply({})
+
+    def look(self, reply):
+        counts = dict(zip(("ping", "find", "get", "put", "listen", "refresh"), self.node.getNodeMessageStats()))
+        nodes = "".join(text(self.node.getRoutingTablesLog(family)) for family in (socket.AF_INET, socket.AF_INET6))
+        reply({"counts": counts, "storage": text(self.node.getStorageLog()), "nodes": nodes})
 
 
 def main():
-    config = dht.DhtConfig()
-    identity = dht.Identity.generate("peer", bits=2048)
-    config.setIdentity(identity)
-    config.setRateLimit(-1, -1)
-    node = dht.DhtRunner()
-    node.run(port=0, config=config)
-    say(event="ready", port=int(str(node.getBound()).rsplit(":", 1)[1]), key=text(identity.publickey.getId()))
-    tokens = []
-
+    options = argparse.ArgumentParser(description="A real OpenDHT node, driven by JSON lines")
+    options.add_argument("--port", type=int, default=0)
+    options.add_argument("--identity", action="store_true", help="have a key and publish its certificate")
+    options = options.parse_args()
+    peer = Peer(options.port, options.identity)
+    actions = {name: getattr(peer, name) for name in ("bootstrap", "put", "get", "listen", "lifetime", "look")}
     for line in sys.stdin:
-        command = json.loads(line)
-        do = command["do"]
-        key = dht.InfoHash(command["key"].encode()) if "key" in command else None
-        if do == "bootstrap":
-            node.bootstrap("127.0.0.1", str(command["port"]))
-        elif do == "get":
-            def got(value):
-                say(event="value", **describe(value))
-                return True
-            node.get(key, get_cb=got, done_cb=lambda ok, nodes: say(event="got", ok=bool(ok)))
-        elif do == "listen":
-            def heard(value, expired):
-                say(event="expired" if expired else "heard", **describe(value))
-                return True
-            tokens.append(node.listen(key, heard))
-            say(event="listening")
-        else:
-            value = dht.Value(bytes.fromhex(command["data"]))
-            def done(ok, nodes):
-                say(event="put", ok=bool(ok), id=str(value.id))
-            if do == "put":
-                node.put(key, value, done)
-            elif do == "put_signed":
-                node.putSigned(key, value, done)
-            elif do == "put_encrypted":
-                node.putEncrypted(key, value, dht.InfoHash(command["to"].encode()), done)
-    node.join()
+        request = {}
+
+        def reply(result=None, error=None, number=None):
+            say(id=number, **({"error": error} if error else {"result": result}))
+        try:
+            request = json.loads(line)
+            number = request.pop("id", None)
+            answer = (lambda number: lambda result: reply(result, number=number))(number)
+            actions[request.pop("do")](answer, **request)
+        except Exception as problem:  # one bad request must not end the peer
+            reply(error=f"{type(problem).__name__}: {problem}", number=number)
+    # The library waits for its threads when it is let go, which nobody has time for.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ As a program, for other languages: one JSON object a line on stdin, one answer a
 the end of stdin or on a signal:
 
     netlab.py --prefix t1
-    {"id": 1, "do": "host", "name": "alice"}    answers {"id": 1, "result": {"namespace": …, "address": …}}
+    {"id": 1, "do": "host", "name": "alice"}    answers {"id": 1, "result": {"namespace": …, "address": …, "address6": …}}
     {"id": 2, "do": "nat", "name": "home", "kind": "cone"}  {"id": 3, "do": "host", "name": "bob", "behind": "home"}
     {"id": 4, "do": "loss", "name": "alice", "percent": 5}  {"id": 5, "do": "link", "name": "alice", "up": false}
     {"id": 6, "do": "rate", "name": "alice", "rate": "10mbit"}
 
 NAT kinds: "cone" keeps the source port (endpoint-independent mapping, port-restricted filtering), "symmetric" takes a
 random port for every destination, "no-udp" is "cone" without UDP, "open" routes without translation or filtering.
+With --ipv6 every host on the WAN has an address of both families; "families": "4" or "6" gives it one alone.
 Needs root, iproute2 and nftables. Loss is an nftables rule and bandwidth a token bucket: not every kernel has netem.
 Closing a lab kills what still runs inside its own namespaces, deletes them, and touches nothing else.
 """
@@ -43,7 +44,8 @@ def sh(*args, check=True):
 @dataclass
 class Host:
     name: str  # the namespace
-    address: str
+    address: str  # empty on a host with IPv6 alone
+    address6: str = ""
     interface: str = "eth0"
     router: "Host | None" = None
     lan: str = ""  # for a router: the first three bytes of the prefix behind it
@@ -58,6 +60,8 @@ class NetLab:
             self.wan = self._namespace("wan")
             sh("ip", "-n", self.wan, "link", "add", "br0", "type", "bridge")
             sh("ip", "-n", self.wan, "addr", "add", "10.99.0.1/16", "dev", "br0")
+            if ipv6:
+                sh("ip", "-n", self.wan, "addr", "add", "fd99::1/64", "dev", "br0", "nodad")
             sh("ip", "-n", self.wan, "link", "set", "br0", "up")
         except BaseException:
             self.close()
@@ -89,7 +93,7 @@ class NetLab:
         sh("ip", "-n", bridge_namespace, "link", "set", port, "master", bridge, "up")
         sh("ip", "-n", namespace, "link", "set", "eth0", "up")
 
-    def host(self, name, behind=None):
+    def host(self, name, behind=None, families="46"):
         namespace = self._namespace(name)
         if behind is None:
             self.wan_used += 1
@@ -99,9 +103,14 @@ class NetLab:
             behind.used += 1
             address, width = f"{behind.lan}.{behind.used}", 24
             self._cable(namespace, behind.name, "lan0")
-        sh("ip", "-n", namespace, "addr", "add", f"{address}/{width}", "dev", "eth0")
-        host = Host(namespace, address, router=behind)
-        sh("ip", "-n", namespace, "route", "add", "default", "via", self._gateway(host))
+        host = Host(namespace, address if "4" in families else "", router=behind)
+        if host.address:
+            sh("ip", "-n", namespace, "addr", "add", f"{address}/{width}", "dev", "eth0")
+            sh("ip", "-n", namespace, "route", "add", "default", "via", self._gateway(host))
+        if self.ipv6 and behind is None and "6" in families:
+            host.address6 = f"fd99::{self.wan_used:x}"
+            sh("ip", "-n", namespace, "addr", "add", f"{host.address6}/64", "dev", "eth0", "nodad")
+            sh("ip", "-n", namespace, "-6", "route", "add", "default", "via", "fd99::1")
         return host
 
     def _gateway(self, host):
@@ -207,11 +216,12 @@ def serve(prefix, ipv6):
             lab.close()
 
 
-def answer(lab, hosts, do, name, behind=None, kind="cone", percent=0, rate="10mbit", up=True):
+def answer(lab, hosts, do, name, behind=None, kind="cone", percent=0, rate="10mbit", up=True, families="46"):
     if do in ("host", "nat"):
-        made = lab.host(name, behind=hosts[behind] if behind else None) if do == "host" else lab.nat(name, kind)
+        behind = hosts[behind] if behind else None
+        made = lab.host(name, behind, families) if do == "host" else lab.nat(name, kind)
         hosts[name] = made
-        return {"namespace": made.name, "address": made.address}
+        return {"namespace": made.name, "address": made.address, "address6": made.address6}
     if do == "loss":
         lab.loss(hosts[name], percent)
     elif do == "rate":

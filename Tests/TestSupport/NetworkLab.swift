@@ -8,7 +8,10 @@ import JSON
 public final class NetworkLab: Sendable {
     public struct Host: Sendable {
         public let namespace: String
+        /// Empty on a host with IPv6 alone.
         public let address: String
+        /// Empty unless the network has IPv6.
+        public let address6: String
 
         /// The command that runs another one on this host.
         public func command(_ arguments: [String]) -> [String] {
@@ -25,18 +28,22 @@ public final class NetworkLab: Sendable {
     }
 
     /// An empty internet whose namespaces have names that nobody else on this machine uses.
-    public static func make(named name: String) async throws -> NetworkLab {
+    public static func make(named name: String, hasIPv6: Bool = false) async throws -> NetworkLab {
         let folder = try TemporaryFolder(named: "apus-\(name)")
         let tag = String(UInt32.random(in: .min ... .max), radix: 36)
         let client = try await LineClient.start(
-            [Peers.python, Peers.script("netlab.py"), "--prefix", "\(name)\(tag)"],
+            [Peers.python, Peers.script("netlab.py"), "--prefix", "\(name)\(tag)"] + (hasIPv6 ? ["--ipv6"] : []),
             errorLog: folder.path + "/netlab.log"
         )
         return NetworkLab(folder: folder, client: client)
     }
 
-    public func host(_ name: String, behind router: String? = nil) async throws -> Host {
-        try await make(["do": "host", "name": .string(name), "behind": router.map { .string($0) } ?? .null])
+    /// A host; `families` are "4", "6" or both.
+    public func host(_ name: String, behind router: String? = nil, families: String = "46") async throws -> Host {
+        try await make([
+            "do": "host", "name": .string(name), "behind": router.map { .string($0) } ?? .null,
+            "families": .string(families),
+        ])
     }
 
     public func router(_ name: String, kind: String = "cone") async throws -> Host {
@@ -63,6 +70,6 @@ public final class NetworkLab: Sendable {
         guard let namespace = made["namespace"]?.string, let address = made["address"]?.string else {
             throw PeerError("netlab.py: \(made.line)")
         }
-        return Host(namespace: namespace, address: address)
+        return Host(namespace: namespace, address: address, address6: made["address6"]?.string ?? "")
     }
 }

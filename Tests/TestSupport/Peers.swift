@@ -4,7 +4,7 @@ import Foundation
 public enum Peers {
     static let python = "/usr/bin/python3"
 
-    static func script(_ name: String) -> String {
+    public static func script(_ name: String) -> String {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appending(path: "Peers/\(name)").path
     }
@@ -16,6 +16,12 @@ public enum Peers {
     public static let apus: String? = {
         if let named = ProcessInfo.processInfo.environment["APUS_BINARY"] { return named }
         let beside = products.appending(path: "apus").path
+        return FileManager.default.isExecutableFile(atPath: beside) ? beside : nil
+    }()
+
+    /// Our node for the lines of `dht_peer.py`, beside the running test program.
+    public static let dhtPeer: String? = {
+        let beside = products.appending(path: "DHTPeer").path
         return FileManager.default.isExecutableFile(atPath: beside) ? beside : nil
     }()
 
