@@ -1,5 +1,5 @@
 import DHT
-import Foundation
+import Glibc
 import Keys
 import NIOPosix
 
@@ -28,40 +28,51 @@ struct RoundTrips {
     private func measure(ping: DHTNode, pong: DHTNode) async throws -> Double {
         let there = InfoHash(hashing: "there")
         let back = InfoHash(hashing: "back")
-        let answers = await pong.listen(at: there)
-        let answering = Task {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for await case .value(let heard) in answers {
-                    group.addTask { try await pong.put(Value(data: heard.value.data), at: back) }
-                }
-                try await group.waitForAll()
-            }
-        }
+        let heardThere = await pong.listen(at: there)
+        let answering = Task { await Side(node: pong).answer(heardThere, at: back) }
         defer { answering.cancel() }
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            var heard = await ping.listen(at: back).makeAsyncIterator()
-            func start(_ number: Int) {
-                group.addTask { try await ping.put(Value(data: Array("\(number)".utf8)), at: there) }
+        return try await Side(node: ping).ask(rounds, flight, at: there, answers: await ping.listen(at: back))
+    }
+}
+
+/// One end of the trips, which lives where its node does, as the callbacks of the other implementation do.
+private actor Side {
+    private let node: DHTNode
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { node.unownedExecutor }
+
+    init(node: DHTNode) {
+        self.node = node
+    }
+
+    /// Puts without waiting for the confirmation.
+    private func put(_ data: [UInt8], at key: InfoHash) {
+        Task { try await node.put(Value(data: data), at: key) }
+    }
+
+    func answer(_ listener: DHTListener, at key: InfoHash) async {
+        for await case .value(let heard) in listener { put(heard.value.data, at: key) }
+    }
+
+    /// How many seconds the trips take.
+    func ask(_ rounds: Int, _ flight: Int, at key: InfoHash, answers: DHTListener) async throws -> Double {
+        let clock = ContinuousClock()
+        var begin = clock.now
+        var finished = -1
+        // The first one finds the ways.
+        put(Array("first".utf8), at: key)
+        for await case .value in answers {
+            finished += 1
+            if finished == 0 {
+                try await Task.sleep(for: .seconds(1))
+                begin = clock.now
+                for number in 0..<flight { put(Array("\(number)".utf8), at: key) }
+            } else if finished == rounds {
+                break
+            } else if finished + flight <= rounds {
+                put(Array("\(finished + flight)".utf8), at: key)
             }
-            func finish() async {
-                while case .some(let event) = await heard.next() {
-                    if case .value = event { return }
-                }
-            }
-            // The first one finds the ways.
-            start(1 << 20)
-            await finish()
-            try await Task.sleep(for: .seconds(1))
-            let clock = ContinuousClock()
-            let begin = clock.now
-            for number in 0..<flight { start(number) }
-            for number in flight..<rounds + flight {
-                await finish()
-                if number < rounds { start(number) }
-            }
-            let elapsed = clock.now - begin
-            group.cancelAll()
-            return elapsed / .seconds(1)
         }
+        return (clock.now - begin) / .seconds(1)
     }
 }
