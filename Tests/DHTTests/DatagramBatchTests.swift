@@ -85,7 +85,7 @@ import Testing
 
     @Test func `rows of datagrams of one length arrive as they were`() throws {
         try withSockets { sender, receiver, endpoint in
-            let other = try DatagramSocket(bindingTo: "127.0.0.1", port: 0)
+            let other = try DatagramSocket(bindingTo: "127.0.0.1", family: .ipv4, port: 0)
             defer { close(other.descriptor) }
             let elsewhere = Endpoint(ipv4: 0x7F00_0001, port: port(of: other))
             // A long row, a shorter one, another receiver in between, and what is too long for rows.

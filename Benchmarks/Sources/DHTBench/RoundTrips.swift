@@ -1,7 +1,9 @@
-import DHT
 import Glibc
 import Keys
+import NIOCore
 import NIOPosix
+
+@testable import DHT
 
 /// Round trips: one side puts a number, the other hears it and puts it at another key, where the first side hears it.
 struct RoundTrips {
@@ -29,9 +31,29 @@ struct RoundTrips {
         let there = InfoHash(hashing: "there")
         let back = InfoHash(hashing: "back")
         let heardThere = await pong.listen(at: there)
-        let answering = Task { await Side(node: pong).answer(heardThere, at: back) }
+        let answering = Task(executorPreference: LoopExecutor(pong.eventLoop)) {
+            await Side(node: pong).answer(heardThere, at: back)
+        }
         defer { answering.cancel() }
-        return try await Side(node: ping).ask(rounds, flight, at: there, answers: await ping.listen(at: back))
+        let heardBack = await ping.listen(at: back)
+        return try await Task(executorPreference: LoopExecutor(ping.eventLoop)) {
+            try await Side(node: ping).ask(rounds, flight, at: there, answers: heardBack)
+        }
+        .value
+    }
+}
+
+/// Runs what has no place of its own, such as waiting for an element of a stream, where a node lives.
+private final class LoopExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) {
+        self.loop = loop
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }
 
