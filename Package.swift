@@ -95,7 +95,10 @@ let package = Package(
             tests(of: "ControlAPI", ["JSON"]),
             .testTarget(
                 name: "ApusCommandTests",
-                dependencies: ["ApusCommand", "Apus", "ControlAPI", "JSON", "TestSupport"],
+                dependencies: [
+                    "ApusCommand", "Apus", "ControlAPI", "DHT", "JSON", "Keys", "TestSupport", argumentParser, logging,
+                    nioPosix,
+                ],
                 swiftSettings: language
             ),
             .testTarget(

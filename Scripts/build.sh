@@ -12,7 +12,12 @@ APUS_BUILD_PACKAGES=(ca-certificates git libargon2-dev libc6-dev libsqlite3-dev 
 # What the interop tests need: real peers that nobody here wrote, and the private networks they run in.
 APUS_TEST_PACKAGES=(
     dbus-daemon dhtnode gcc iproute2 jami-daemon nftables openssl procps python3-dbus python3-gi python3-opendht
+    python3-venv
 )
+
+# The newest DHT library, which no Debian has; it goes into the build folder, where the tests look for it.
+APUS_OPENDHT_VERSION=4.4.2
+
 
 say() {
     printf '==> %s\n' "$*" >&2
@@ -40,6 +45,19 @@ require_debian_packages() {
         install_packages "$@"
     else
         say "This is no Debian: make sure that you have what these packages hold: $*"
+    fi
+}
+
+# Puts today's DHT library into a Python of its own in the build folder, unless it is there or another one is named.
+install_newest_opendht() {
+    local folder="$APUS_SCRATCH/opendht"
+    if [ -n "${APUS_OPENDHT_PYTHON:-}" ]; then return 0; fi
+    if ls -d "$folder"/lib/python*/site-packages/opendht-"$APUS_OPENDHT_VERSION".dist-info >/dev/null 2>&1; then return 0; fi
+    say "Installing the Python package opendht $APUS_OPENDHT_VERSION in $folder"
+    if ! { /usr/bin/python3 -m venv --clear "$folder" &&
+        "$folder/bin/pip" install --quiet --only-binary :all: "opendht==$APUS_OPENDHT_VERSION"; } >&2; then
+        rm -rf "$folder"
+        say "That did not work; the tests against OpenDHT $APUS_OPENDHT_VERSION will be skipped"
     fi
 }
 

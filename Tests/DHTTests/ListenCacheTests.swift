@@ -15,7 +15,7 @@ import Testing
         var isEmpty: Bool { cache.isEmpty }
 
         func add(_ value: Value, from holder: ListenCache.Holder, now: Instant) -> Bool {
-            cache.add(value, from: holder, now: now)
+            cache.add(value, lifetime: ValueTypes.standard.lifetime(of: value), from: holder, now: now)
         }
 
         func refresh(_ id: UInt64, by holder: ListenCache.Holder, now: Instant) {

@@ -304,7 +304,7 @@ struct DHTInteropTests {
         await node.shutdown()
     }
 
-    @Test(.enabled(if: PythonDHTPeer.new != nil, "APUS_OPENDHT_PYTHON does not name a Python with opendht 4"))
+    @Test(.enabled(if: PythonDHTPeer.new != nil, "the Python package opendht 4 is not installed"))
     func `signed and encrypted values go both ways with version 4`() async throws {
         let interpreter = try #require(PythonDHTPeer.new)
         let peer = try await PythonDHTPeer.start(interpreter)

@@ -15,10 +15,8 @@ struct PythonDHTPeer {
         return modules.contains { $0.hasPrefix("opendht.") } ? PeerProgram.path(of: "python3") : nil
     }()
 
-    /// A Python with version 4 of the library, named by `APUS_OPENDHT_PYTHON`.
-    static let new: String? = ProcessInfo.processInfo.environment["APUS_OPENDHT_PYTHON"].flatMap {
-        FileManager.default.isExecutableFile(atPath: $0) ? $0 : nil
-    }
+    /// A Python with version 4 of the library, if it could be installed.
+    static let new: String? = Peers.newestOpenDHTPython
 
     static func start(_ interpreter: String, bootstrap: Int? = nil) async throws -> PythonDHTPeer {
         let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -160,7 +160,7 @@ import Testing
         }
         world.run(until: world.now + .seconds(30))
         for (index, operation) in zip(listeners, operations) {
-            let heard = world.inhabitants[index].heard[operation]?.map(\.id).sorted() ?? []
+            let heard = world.inhabitants[index].heard[operation]?.map(\.value.id).sorted() ?? []
             #expect(heard == Array(1...20))
         }
     }

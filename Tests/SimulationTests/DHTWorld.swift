@@ -22,6 +22,12 @@ final class DHTWorld {
         var succeeded: Bool?
     }
 
+    /// A value that a listener heard of.
+    struct Heard {
+        let value: Value
+        let time: Instant
+    }
+
     final class Inhabitant {
         fileprivate(set) var core: NodeCore
         /// Those that it has addresses of.
@@ -36,7 +42,7 @@ final class DHTWorld {
         /// In a divided world only those of one side hear each other.
         fileprivate var side = 0
         var results: [OperationID: Result] = [:]
-        var heard: [OperationID: [Value]] = [:]
+        var heard: [OperationID: [Heard]] = [:]
 
         init(core: NodeCore, families: Endpoint.Families, number: Int) {
             self.core = core
@@ -254,7 +260,7 @@ final class DHTWorld {
         switch event {
         case .values(let operation, let values):
             if inhabitant.heard[operation] != nil {
-                inhabitant.heard[operation]? += values
+                inhabitant.heard[operation]? += values.map { Heard(value: $0, time: now) }
             } else {
                 inhabitant.results[operation]?.values += values
                 if inhabitant.results[operation]?.firstValue == nil {

@@ -42,19 +42,23 @@ struct LargeNetwork {
     }
 
     struct Report {
-        /// In the whole network.
+        /// From the command to the first value.
         var lookups = Tally()
-        /// While it was cut in two.
+        /// While the network was cut in two.
         var dividedLookups = Tally()
+        /// Of passing values that were put on one side of a cut, after it healed: nobody puts them a second time.
+        var strandedLookups = Tally()
         /// Of permanent values whose writers were still there, at the very end.
         var lastLookups = Tally()
         var puts = Tally()
-        /// From a put to each node that listened.
+        /// From a put to the listener, but for puts while the network was cut in two.
         var notifications = Tally()
         var joined = 0
+        var alive = 0
         var connected = 0
         var delivered = 0
-        var log: UInt64 = 0
+        /// Of the log at the end of each minute with churn, and at the end of all.
+        var logs: [UInt64] = []
     }
 
     private struct Stored {
@@ -63,13 +67,14 @@ struct LargeNetwork {
         let writer: Int
         let isPermanent: Bool
         let began: Instant
+        let wasDivided: Bool
         let operation: OperationID
     }
 
     private struct Lookup {
         let reader: Int
         let operation: OperationID
-        let value: Value
+        let wanted: Stored
         let began: Instant
         let wasDivided: Bool
     }
@@ -127,6 +132,7 @@ struct LargeNetwork {
         for second in 0..<plan.duration {
             if second == plan.division.lowerBound { divide() }
             if second == plan.division.upperBound { heal() }
+            if second % 60 == 59 { report.logs.append(world.log.hash) }
             for tick in 0..<ticks {
                 owed += churn
                 while owed >= 1 {
@@ -152,25 +158,33 @@ struct LargeNetwork {
         }
         world.run(until: world.now + .seconds(60))
         for lookup in last { if let latency = latency(of: lookup) { report.lastLookups.count(latency) } }
-        for lookup in lookups {
-            guard let latency = latency(of: lookup) else { continue }
-            if lookup.wasDivided { report.dividedLookups.count(latency) } else { report.lookups.count(latency) }
-        }
-        for put in stored {
-            guard let result = world.inhabitants[put.writer].results[put.operation], world.inhabitants[put.writer].isAlive
-            else { continue }
-            report.puts.count(result.succeeded == true ? result.finished.map { $0 - put.began } : nil)
+        for lookup in lookups { if let latency = latency(of: lookup) { count(latency, of: lookup) } }
+        for put in stored where world.inhabitants[put.writer].isAlive {
+            let result = world.inhabitants[put.writer].results[put.operation]
+            report.puts.count(result?.succeeded == true ? result?.finished.map { $0 - put.began } : nil)
         }
         for listening in listenings where world.inhabitants[listening.listener].isAlive {
             let heard = world.inhabitants[listening.listener].heard[listening.operation] ?? []
             for awaited in listening.awaited {
-                report.notifications.count(heard.contains { $0.id == awaited.value } ? .zero : nil)
+                let first = heard.first { $0.value.id == awaited.value }
+                report.notifications.count(first.map { $0.time - awaited.put })
             }
         }
         report.joined = world.inhabitants.count
+        report.alive = world.alive.count
         report.connected = world.alive.count { world.inhabitants[$0].core.status == .connected }
         report.delivered = world.delivered
-        report.log = world.log.hash
+        report.logs.append(world.log.hash)
+    }
+
+    private mutating func count(_ latency: Duration?, of lookup: Lookup) {
+        if lookup.wasDivided {
+            report.dividedLookups.count(latency)
+        } else if lookup.wanted.wasDivided, !lookup.wanted.isPermanent {
+            report.strandedLookups.count(latency)
+        } else {
+            report.lookups.count(latency)
+        }
     }
 
     // MARK: What happens
@@ -205,6 +219,7 @@ struct LargeNetwork {
                 writer: writer,
                 isPermanent: permanent,
                 began: world.now,
+                wasDivided: isDivided,
                 operation: world.put(value, at: key, by: writer, permanent: permanent)
             )
         )
@@ -228,7 +243,7 @@ struct LargeNetwork {
         return Lookup(
             reader: reader,
             operation: world.get(wanted.key, by: reader),
-            value: wanted.value,
+            wanted: wanted,
             began: world.now,
             wasDivided: isDivided
         )
@@ -245,7 +260,7 @@ struct LargeNetwork {
     private mutating func putForListeners(_ index: Int) {
         let value = value()
         put(value, at: listenings[index].key, permanent: false)
-        listenings[index].awaited.append((value.id, world.now))
+        if !isDivided { listenings[index].awaited.append((value.id, world.now)) }
     }
 
     /// One that is connected.
@@ -261,6 +276,28 @@ struct LargeNetwork {
     private func latency(of lookup: Lookup) -> Duration?? {
         let reader = world.inhabitants[lookup.reader]
         guard reader.isAlive, let result = reader.results[lookup.operation] else { return nil }
-        return .some(result.values.contains(lookup.value) ? result.firstValue.map { $0 - lookup.began } : nil)
+        return .some(result.values.contains(lookup.wanted.value) ? result.firstValue.map { $0 - lookup.began } : nil)
+    }
+}
+
+extension LargeNetwork.Tally: CustomStringConvertible {
+    var description: String {
+        let times = [0.5, 0.9, 0.99, 1].map { "\(latency(at: $0).wholeMilliseconds)" }.joined(separator: " ")
+        return "\(succeeded) of \(begun), median, 90 %, 99 %, most: \(times) ms"
+    }
+}
+
+extension LargeNetwork.Report: CustomStringConvertible {
+    var description: String {
+        """
+        \(joined) nodes, \(alive) alive, \(connected) connected, \(delivered) datagrams, log \(logs.last ?? 0)
+            lookups: \(lookups)
+            while divided: \(dividedLookups)
+            of what was stranded: \(strandedLookups)
+            at the end: \(lastLookups)
+            puts: \(puts)
+            notifications: \(notifications)
+
+        """
     }
 }

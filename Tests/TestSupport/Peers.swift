@@ -9,12 +9,22 @@ public enum Peers {
             .appending(path: "Peers/\(name)").path
     }
 
+    /// The folder of the running test program.
+    private static let products = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+
     /// The built command: named by `APUS_BINARY`, or beside the running test program.
     public static let apus: String? = {
         if let named = ProcessInfo.processInfo.environment["APUS_BINARY"] { return named }
-        let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-        let beside = program.deletingLastPathComponent().appending(path: "apus").path
+        let beside = products.appending(path: "apus").path
         return FileManager.default.isExecutableFile(atPath: beside) ? beside : nil
+    }()
+
+    /// A Python with version 4 of OpenDHT: named by `APUS_OPENDHT_PYTHON`, or in the build folder.
+    public static let newestOpenDHTPython: String? = {
+        if let named = ProcessInfo.processInfo.environment["APUS_OPENDHT_PYTHON"] { return named }
+        let build = products.deletingLastPathComponent().deletingLastPathComponent()
+        let made = build.appending(path: "opendht/bin/python3").path
+        return FileManager.default.isExecutableFile(atPath: made) ? made : nil
     }()
 
     /// What is missing for private networks; `nil` when nothing is.

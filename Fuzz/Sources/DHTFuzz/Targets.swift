@@ -18,6 +18,7 @@ private let targets: [String: FuzzTarget] = [
     "certificate": certificate,
     "certificate-chain": { _ = try? CertificateChain(pem: $0) },
     "compression": { _ = try? Compression.decompress($0, limit: 1 << 20) },
+    "dht-discovery": discovery,
     "dht-node": node,
     "dht-packet": { _ = try? Packet(decoding: $0.span.bytes) },
     "dht-query": query,
@@ -39,6 +40,11 @@ private func messagePack(_ bytes: [UInt8]) {
 private func value(_ bytes: [UInt8]) {
     guard let value = try? Value(decoding: bytes) else { return }
     precondition((try? Value(decoding: value.encoded)) == value, "written and read again")
+}
+
+private func discovery(_ bytes: [UInt8]) {
+    guard let message = try? DiscoveryMessage(decoding: bytes.span.bytes) else { return }
+    precondition((try? DiscoveryMessage(decoding: message.encoded.span.bytes)) == message, "written and read again")
 }
 
 private func query(_ bytes: [UInt8]) {

@@ -16,6 +16,8 @@ struct DHTCommand: AsyncParsableCommand {
             Exit codes: 0 done; 1 refused, with the reason; 2 nothing found; 3 no node of the network answers; 64 the \
             command was not understood.
             """,
-        subcommands: [DHTNodeCommand.self, DHTGet.self, DHTPut.self, DHTListen.self, DHTQuery.self]
+        subcommands: [
+            DHTNodeCommand.self, DHTGet.self, DHTPut.self, DHTListen.self, DHTQuery.self, DHTScan.self, DHTInfo.self,
+        ]
     )
 }

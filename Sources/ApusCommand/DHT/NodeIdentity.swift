@@ -39,9 +39,10 @@ enum NodeIdentity {
     }
 
     /// A new key with a certificate of an authority of its own; takes seconds.
-    static func make(now: WallTime = SystemTime().wallTime) throws -> (Identity, authority: RSAPrivateKey) {
+    static func make(bits: Int = 4096) throws -> (Identity, authority: RSAPrivateKey) {
+        let now = SystemTime().wallTime
         var randomness = Randomness.secure
-        let authority = try RSAPrivateKey.generate()
+        let authority = try RSAPrivateKey.generate(bits: bits)
         let root = try Certificate.issue(
             commonName: "DHT Node CA",
             for: authority.publicKey,
@@ -51,7 +52,7 @@ enum NodeIdentity {
             now: now,
             randomness: &randomness
         )
-        let key = try RSAPrivateKey.generate()
+        let key = try RSAPrivateKey.generate(bits: bits)
         let leaf = try Certificate.issue(
             commonName: "DHT Node",
             for: key.publicKey,

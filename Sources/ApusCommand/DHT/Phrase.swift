@@ -34,16 +34,15 @@ enum Phrase {
         }
     }
 
-    /// Like “512 B”, “1.5 KB”, “64 MB”.
+    /// Like “512 B”, “1.5 KiB”, “64 MiB”.
     static func bytes(_ count: Int) -> String {
         var amount = Double(count)
-        for unit in ["B", "KB", "MB", "GB"] {
-            if amount < 1000 || unit == "GB" {
-                let isWhole = unit == "B" || amount >= 100
+        for unit in ["B", "KiB", "MiB", "GiB"] {
+            if amount < 1000 || unit == "GiB" {
                 let tenths = Int((amount * 10).rounded())
-                return isWhole ? "\(Int(amount.rounded())) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
+                return amount >= 100 || tenths % 10 == 0 ? "\(Int(amount.rounded())) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
             }
-            amount /= 1000
+            amount /= 1024
         }
         return "\(count) B"
     }

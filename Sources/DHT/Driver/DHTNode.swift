@@ -30,6 +30,8 @@ public actor DHTNode {
         public var limitsRequests = true
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Types of values besides the standard ones, or in their place.
+        public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
         /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
         ///
@@ -104,7 +106,8 @@ public actor DHTNode {
                 id: id,
                 network: configuration.network,
                 isClient: configuration.isClient,
-                limits: limits
+                limits: limits,
+                types: ValueTypes(adding: configuration.valueTypes)
             ),
             randomness: randomness
         )

@@ -87,7 +87,8 @@ extension NodeCore {
                 needsProbe: permanent || !(isIDDrawn || value.isSigned),
                 deadline: now + limits.operation,
                 parts: Parts(families),
-                waiting: [operation]
+                waiting: [operation],
+                lifetime: types.lifetime(of: value)
             )
         )
         markSearches(at: key)
@@ -197,7 +198,7 @@ extension NodeCore {
     }
 
     private func keepOwn(_ value: Value, at key: InfoHash, permanent: Bool, now: Instant) {
-        let expires = permanent ? Instant.distantFuture : now + value.visibleValueType.lifetime
+        let expires = permanent ? Instant.distantFuture : now + types.lifetime(of: value)
         let isNew = storage.value(value.id, at: key)?.value.hasSameContent(as: value) != true
         guard storage.hasRoom(at: key) else { return }
         let removed = storage.store(value, at: key, expires: expires, group: nil)

@@ -41,37 +41,63 @@ extension NodeCore {
     ) -> UInt32? {
         guard requests.count < limits.pendingRequests else { return nil }
         let transaction = drawTransaction()
-        let first = outbox.datagrams.count
         outbox.send(to: receiver) { write(transaction, &$0) }
-        if !values.isInline { writeParts(of: values, transaction, to: receiver) }
+        sendParts(of: values, transaction, to: receiver)
         let delay = Timing.firstRetry + randomness.duration(in: .zero...Timing.retryJitter)
         requests[transaction] = Request(
             transaction: transaction,
             node: node,
             receiver: receiver,
             purpose: purpose,
-            datagrams: outbox.datagrams[first...].map { Array(outbox.bytes(of: $0)) },
+            message: outbox.last,
+            values: values,
             began: now,
             delay: delay,
             deadline: now + delay
         )
-        // Only searches have others to turn to; parts take their time.
+        // Only searches are in a hurry and have others to turn to; parts take their time.
         let isHurried = purpose.search != nil && values.isInline
         timers.insert(.request(transaction), at: now + (isHurried ? min(responseTimes.patience, delay) : delay))
         counters.requested += 1
         return transaction
     }
 
-    func writeParts(of values: OutgoingValues, _ transaction: UInt32, to receiver: Endpoint) {
+    /// Lets the values of a message follow it, as fast as they may.
+    func sendParts(of values: OutgoingValues, _ transaction: UInt32, to receiver: Endpoint) {
         guard !values.isInline else { return }
-        for (index, value) in values.encoded.enumerated() {
-            for offset in stride(from: 0, to: value.count, by: WireConstants.partSize) {
-                let bytes = value[offset..<min(offset + WireConstants.partSize, value.count)]
-                outbox.send(to: receiver) { writer in
-                    self.writer.part(transaction, index: index, offset: offset, bytes: bytes, to: &writer)
-                }
+        parts.append(values.encoded, for: PartQueue.Key(receiver: receiver, transaction: transaction))
+    }
+
+    /// Sends the parts whose turn it is.
+    func sendWaitingParts(now: Instant) {
+        while let part = parts.take(now: now) {
+            outbox.send(to: part.key.receiver) { output in
+                writer.part(
+                    part.key.transaction,
+                    index: part.index,
+                    offset: part.range.lowerBound,
+                    bytes: part.value[part.range],
+                    to: &output
+                )
             }
+            if part.isLast { allPartsAreSent(part.key, now: now) }
         }
+        guard !parts.isEmpty, !isPartTimerSet else { return }
+        isPartTimerSet = true
+        timers.insert(.parts, at: now + PartQueue.pause)
+    }
+
+    /// Only now the receiver can answer.
+    private func allPartsAreSent(_ key: PartQueue.Key, now: Instant) {
+        guard let request = requests[key.transaction], request.receiver == key.receiver else { return }
+        requests[key.transaction]?.deadline = now + request.delay
+        timers.insert(.request(key.transaction), at: now + request.delay)
+    }
+
+    /// Takes a request out; what still waits to be sent of it is not needed any more.
+    private func forget(_ request: Request) {
+        requests[request.transaction] = nil
+        if !request.values.isInline { parts.remove(request.parts) }
     }
 
     func ping(_ node: NodeIndex, now: Instant) {
@@ -101,13 +127,22 @@ extension NodeCore {
     func requestDue(_ transaction: UInt32, now: Instant) {
         guard var request = requests[transaction] else { return }
         guard request.deadline <= now else {
-            guard !request.isSlow, request.attempt == 1 else { return }
+            guard !request.isSlow, request.attempt == 1, request.values.isInline else { return }
             requests[transaction]?.isSlow = true
+            // More likely it was lost than that the node has become slow.
+            sendAgain(request)
             timers.insert(.request(transaction), at: request.deadline)
             return requestIsSlow(request)
         }
+        guard !parts.contains(request.parts) else {
+            // It is still being sent.
+            request.deadline = now + request.delay
+            requests[transaction] = request
+            timers.insert(.request(transaction), at: request.deadline)
+            return
+        }
         guard request.attempt < Timing.attempts else {
-            requests[transaction] = nil
+            forget(request)
             expire(request, now: now)
             return
         }
@@ -116,12 +151,15 @@ extension NodeCore {
         request.attempt += 1
         request.delay = request.delay * 2 + randomness.duration(in: .zero...Timing.retryJitter)
         request.deadline = now + request.delay
-        for datagram in request.datagrams {
-            outbox.send(to: request.receiver) { $0.write(encoded: datagram) }
-        }
+        sendAgain(request)
         requests[transaction] = request
         timers.insert(.request(transaction), at: request.deadline)
         if !wasSlow { requestIsSlow(request) }
+    }
+
+    private func sendAgain(_ request: Request) {
+        outbox.send(to: request.receiver) { $0.write(encoded: request.message) }
+        sendParts(of: request.values, request.transaction, to: request.receiver)
     }
 
     /// Nobody answered: the node is taken for gone.
@@ -145,7 +183,7 @@ extension NodeCore {
         statusMayHaveChanged = true
         let waiting = requests.values.filter { $0.node == node }.sorted { $0.transaction < $1.transaction }
         for request in waiting {
-            requests[request.transaction] = nil
+            forget(request)
             nodes[node].pendingRequests -= 1
             requestEnded(request, now: now)
         }
@@ -197,7 +235,7 @@ extension NodeCore {
             guard request.receiver == sender else { return nil }
             states[sender.family].bootstrapPings -= 1
         }
-        requests[transaction] = nil
+        forget(request)
         if request.attempt == 1 { responseTimes.note(now - request.began) }
         nodes[node].lastReply = now
         statusMayHaveChanged = true
@@ -224,7 +262,7 @@ extension NodeCore {
     }
 
     private func finish(_ request: Request, node: NodeIndex, now: Instant) {
-        requests[request.transaction] = nil
+        forget(request)
         nodes[node].pendingRequests -= 1
         nodes[node].lastReply = now
         statusMayHaveChanged = true

@@ -70,7 +70,7 @@ extension NodeCore {
             answer.values = OutgoingValues(values)
         }
         outbox.send(to: sender) { self.writer.answer(packet.transaction, answer, to: sender, to: &$0) }
-        writeParts(of: answer.values, packet.transaction, to: sender)
+        sendParts(of: answer.values, packet.transaction, to: sender)
     }
 
     /// As many values as their fields fit into one datagram.
@@ -130,12 +130,12 @@ extension NodeCore {
 
     private func consider(_ value: Value, at key: InfoHash, created: Int64?, from sender: Endpoint, now: Instant) {
         let age = created.map { max(unixSeconds(now) &- $0, 0) } ?? 0
-        let lifetime = value.visibleValueType.lifetime - .seconds(min(age, 1 << 32))
+        let lifetime = types.lifetime(of: value) - .seconds(min(age, 1 << 32))
         guard lifetime > .zero else { return }
         let expires = now + lifetime
         let stored = storage.value(value.id, at: key)?.value
         let size = storage.limits.valueSize
-        switch StorePolicy.decide(value, at: key, over: stored, from: sender, maximumSize: size) {
+        switch StorePolicy.decide(value, at: key, over: stored, from: sender, maximumSize: size, types: types) {
         case .refuse:
             break
         case .refresh:
@@ -191,7 +191,7 @@ extension NodeCore {
         guard let stored = storage.value(packet.valueID, at: packet.key) else {
             return fail(packet, .unknownStorage, to: sender)
         }
-        let expires = now + stored.value.visibleValueType.lifetime
+        let expires = now + types.lifetime(of: stored.value)
         extend(stored.value, at: packet.key, until: expires, now: now)
         outbox.send(to: sender) {
             self.writer.confirmation(packet.transaction, of: packet.valueID, to: sender, to: &$0)
@@ -248,7 +248,7 @@ extension NodeCore {
             var answer = PacketWriter.Answer(token: token)
             answer.values = outgoing
             outbox.send(to: receiver) { self.writer.answer(listener.socket, answer, to: receiver, to: &$0) }
-            writeParts(of: outgoing, listener.socket, to: receiver)
+            sendParts(of: outgoing, listener.socket, to: receiver)
             return
         }
         send(.update, to: listener.node, values: outgoing, now: now) {

@@ -14,7 +14,7 @@ extension NodeCore {
         for key in storage.places.keys.sorted() {
             for stored in storage.values(at: key) where stored.expires > now {
                 guard result.count < NodeState.valueCapacity else { return result }
-                let lifetime = stored.value.visibleValueType.lifetime
+                let lifetime = types.lifetime(of: stored.value)
                 let left = min(stored.expires - now, lifetime)
                 let expires = WallTime(milliseconds: wallTime.milliseconds &+ left.wholeMilliseconds)
                 let created = WallTime(milliseconds: expires.milliseconds &- lifetime.wholeMilliseconds)
@@ -38,7 +38,7 @@ extension NodeCore {
     package func restore(_ values: [StoredValue], now: Instant) {
         let wallTime = wallTime(now)
         for stored in values.prefix(NodeState.valueCapacity) {
-            let left = stored.remaining(now: now, wallTime: wallTime)
+            let left = stored.remaining(now: now, wallTime: wallTime, types: types)
             guard left > .zero, !stored.key.isZero, stored.value.id != 0,
                 stored.value.size <= storage.limits.valueSize,
                 storage.value(stored.value.id, at: stored.key) == nil

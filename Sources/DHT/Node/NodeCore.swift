@@ -16,6 +16,7 @@ package final class NodeCore {
         /// Those that there is a socket of.
         package var families: Endpoint.Families
         package var limits: NodeLimits
+        package var types: ValueTypes
 
         package init(
             id: InfoHash,
@@ -23,7 +24,8 @@ package final class NodeCore {
             isClient: Bool = false,
             agent: String = "ap1",
             families: Endpoint.Families = .both,
-            limits: NodeLimits = NodeLimits()
+            limits: NodeLimits = NodeLimits(),
+            types: ValueTypes = .standard
         ) {
             self.id = id
             self.network = network
@@ -31,6 +33,7 @@ package final class NodeCore {
             self.agent = agent
             self.families = families
             self.limits = limits
+            self.types = types
         }
     }
 
@@ -38,7 +41,7 @@ package final class NodeCore {
     enum Wake: Sendable {
         case request(UInt32)
         case search(SearchID)
-        case storage, confirm, sweep, rotation, bootstrap
+        case storage, confirm, sweep, rotation, bootstrap, parts
     }
 
     struct Socket {
@@ -58,6 +61,7 @@ package final class NodeCore {
     let writer: PacketWriter
     let wireLimits = WireLimits.standard
     var limits: NodeLimits { configuration.limits }
+    var types: ValueTypes { configuration.types }
 
     var randomness: Randomness
     /// Unix milliseconds at the origin of the monotonic clock.
@@ -95,6 +99,8 @@ package final class NodeCore {
     var isBootstrapScheduled = false
     var confirmAt = Instant.distantFuture
     var storageWake = Instant.distantFuture
+    var parts: PartQueue
+    var isPartTimerSet = false
 
     package var outbox = Outbox()
     package internal(set) var counters = Counters()
@@ -137,6 +143,7 @@ package final class NodeCore {
             total: limits.answeredBytes,
             addressLimit: limits.ratedAddresses
         )
+        parts = PartQueue(limits: limits.pacing)
     }
 
     // MARK: Inputs
@@ -191,6 +198,7 @@ package final class NodeCore {
                 tokens.rotate(using: &randomness)
                 timers.insert(.rotation, at: now + randomness.duration(in: Timing.secretRotation))
             case .bootstrap: bootstrapDue(now: now)
+            case .parts: isPartTimerSet = false
             }
         }
         settle(now)
@@ -320,6 +328,7 @@ package final class NodeCore {
             step(search, now: now)
             updateStatus(now)
         }
+        if !parts.isEmpty { sendWaitingParts(now: now) }
         if let next = storage.nextExpiration, next < storageWake {
             storageWake = next
             timers.insert(.storage, at: next)

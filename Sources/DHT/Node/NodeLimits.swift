@@ -37,6 +37,8 @@ package struct NodeLimits: Sendable {
     /// An update of a listener is split beyond this many bytes of values.
     package var updateBytes = 56 << 10
 
+    package var pacing = PacingLimits()
+
     package init() {}
 
     /// Serves as much as comes.
@@ -59,6 +61,7 @@ enum Timing {
     static let leastPatience = Duration.milliseconds(50)
 
     static let syncLifetime = Duration.seconds(600)
+    static let watch = Duration.seconds(60)
     static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)

@@ -142,6 +142,11 @@ extension NodeCore {
         families.members.flatMap { searches(of: $0) }.map { snapshot(of: $0, now: now) }
     }
 
+    /// The searches for one key, one for each family.
+    package func searchSnapshots(of key: InfoHash, now: Instant) -> [SearchSnapshot] {
+        families.members.compactMap { searches[SearchID(key: key, family: $0)] }.map { snapshot(of: $0, now: now) }
+    }
+
     private func snapshot(of search: Search, now: Instant) -> SearchSnapshot {
         SearchSnapshot(
             key: search.key,

@@ -18,6 +18,9 @@ package struct Outbox: Sendable {
         writer.bytes[datagram.start..<datagram.end]
     }
 
+    /// The bytes of the last datagram.
+    var last: [UInt8] { datagrams.last.map { Array(bytes(of: $0)) } ?? [] }
+
     package var isEmpty: Bool { datagrams.isEmpty }
 
     /// Writes one datagram.

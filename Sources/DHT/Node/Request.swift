@@ -36,8 +36,10 @@ struct Request: Sendable {
     let node: NodeIndex?
     let receiver: Endpoint
     let purpose: Purpose
-    /// The message and its parts, sent again as they are.
-    let datagrams: [[UInt8]]
+    /// Sent again as it is.
+    let message: [UInt8]
+    /// What follows the message in parts.
+    let values: OutgoingValues
     let began: Instant
     var attempt = 1
     /// The answer takes longer than answers usually do.
@@ -47,4 +49,7 @@ struct Request: Sendable {
     var deadline: Instant
 
     var search: SearchID? { purpose.search }
+
+    /// Its place in the queue of parts.
+    var parts: PartQueue.Key { PartQueue.Key(receiver: receiver, transaction: transaction) }
 }

@@ -39,8 +39,8 @@ public struct StoredValue: Sendable, Equatable {
     ///
     /// A clock that was set back does not let it live longer than its type allows, and neither does the state itself. A
     /// monotonic time that is still to come is of an earlier start of the machine, so that nothing is known.
-    func remaining(now: Instant, wallTime: WallTime) -> Duration {
-        let lifetime = value.visibleValueType.lifetime
+    func remaining(now: Instant, wallTime: WallTime, types: ValueTypes) -> Duration {
+        let lifetime = types.lifetime(of: value)
         switch created {
         case .wallTime(let created):
             let end = expires.map { min($0.milliseconds, Self.end(created, lifetime)) } ?? Self.end(created, lifetime)
@@ -164,7 +164,7 @@ extension StoredValue {
             Self.write(created, to: &writer)
             value.write(to: &writer)
             writer.write(binary: source.map { SocketAddressBytes($0).bytes } ?? [])
-            let end = Self.end(created, value.visibleValueType.lifetime)
+            let end = Self.end(created, ValueTypes.standard.lifetime(of: value))
             Self.write(expires ?? WallTime(milliseconds: end), to: &writer)
         case .steadyTimes(let now, let wallTime):
             writer.writeArrayHeader(count: 2)

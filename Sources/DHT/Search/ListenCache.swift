@@ -39,9 +39,8 @@ struct ListenCache {
     var isEmpty: Bool { entries.isEmpty }
 
     /// Takes note of a value; whether it is news.
-    mutating func add(_ value: Value, from holder: Holder, now: Instant) -> Bool {
+    mutating func add(_ value: Value, lifetime: Duration, from holder: Holder, now: Instant) -> Bool {
         let mark = ValueMark(value)
-        let lifetime = value.visibleValueType.lifetime
         if let index = entries[value.id]?.firstIndex(where: { $0.mark == mark }) {
             entries[value.id]?[index].hold(holder, until: now + lifetime)
             return false

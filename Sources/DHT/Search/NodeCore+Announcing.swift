@@ -63,7 +63,7 @@ extension NodeCore {
         case .probing, .sending, .refused:
             return
         case .acknowledged(let time):
-            guard announce.isPermanent, now >= time + announce.lifetime - Timing.announceMargin else { return }
+            guard announce.isPermanent, now >= time + announce.refreshInterval else { return }
         case nil:
             break
         }

@@ -117,7 +117,8 @@ extension NodeCore {
     ) {
         let query = wanted.listens[index].query
         let news = values.filter { value in
-            query.matches(value) && wanted.listens[index].cache.add(value, from: holder, now: now)
+            query.matches(value)
+                && wanted.listens[index].cache.add(value, lifetime: types.lifetime(of: value), from: holder, now: now)
         }
         guard !news.isEmpty else { return }
         for operation in wanted.listens[index].operations { events.append(.values(operation, news)) }

@@ -168,40 +168,58 @@ extension NodeCore {
         {
             refill(search, now: now)
         }
-        let front = frontPositions(of: search)
+        let reach = reachPositions(of: search)
+        let front = reach.prefix(Timing.target)
         let synced = front.prefix { search.nodes[$0].isSynced(at: now) }
         let isSynced = !front.isEmpty && synced.count == front.count
         // Before all are synced, the closest ones may already be told, save the last, which may yet lose its place.
         let ready = isSynced ? synced[...] : synced.count >= 2 ? synced.dropLast() : []
         if isSynced {
             search.isLookup = false
-            endGets(of: search, front: front)
+            endGets(of: search, front: front, reach: reach, now: now)
         }
         announce(search, on: ready, isSynced: isSynced, now: now)
         listen(search, on: ready, now: now)
-        ask(search, front: front, now: now)
+        ask(search, front: front, reach: reach, now: now)
+        if isSynced { watch(search, front: front, now: now) }
         if hasFailed(search) { expire(search, now: now) }
         finishEnded(search)
         schedule(search, front: front, now: now)
     }
 
-    /// The positions of the closest nodes that are of use.
-    private func frontPositions(of search: Search) -> [Int] {
-        var front: [Int] = []
-        front.reserveCapacity(Timing.target)
+    /// The positions of the nodes that are of use, the closest first.
+    private func reachPositions(of search: Search) -> [Int] {
+        var reach: [Int] = []
+        reach.reserveCapacity(Timing.searchNodes)
         for position in search.nodes.indices where !isBad(search.nodes[position]) {
-            front.append(position)
-            if front.count == Timing.target { break }
+            reach.append(position)
+            if reach.count == Timing.searchNodes { break }
         }
-        return front
+        return reach
     }
 
-    private func endGets(of search: Search, front: [Int]) {
+    /// Ends the gets that all nodes have answered who may know: the closest, and more if these have nothing.
+    ///
+    /// Where many nodes come, or a network has just grown together, values are found a little farther away.
+    private func endGets(of search: Search, front: ArraySlice<Int>, reach: [Int], now: Instant) {
         for index in search.gets.indices where search.gets[index].parts.open.includes(search.family) {
-            let operation = search.gets[index].operation
-            guard front.allSatisfy({ search.nodes[$0].answered.contains(operation) }) else { continue }
+            let get = search.gets[index]
+            let asked = get.hasFound ? front : reach[...]
+            guard asked.allSatisfy({ search.nodes[$0].answered.contains(get.operation) }) else { continue }
+            if !get.hasFound, let hope = hope(of: search, before: reach.last ?? 0, now: now) {
+                wake(search, at: hope)
+                continue
+            }
             search.gets[index].parts.end(search.family, succeeded: true)
         }
+    }
+
+    /// Until when it is worth waiting for nodes whose answers are late.
+    private func hope(of search: Search, before end: Int, now: Instant) -> Instant? {
+        let late = search.nodes.prefix(end).filter { node in
+            node.isCandidate && node.pending != nil && !nodes[node.index].isExpired
+        }
+        return late.map { $0.lastAsked + responseTimes.patience * 3 }.filter { $0 > now }.max()
     }
 
     /// Ends the operations that are over in all families that matter.
@@ -231,28 +249,52 @@ extension NodeCore {
     }
 
     /// Asks the closest nodes that have not answered yet, a few at a time.
-    private func ask(_ search: Search, front: [Int], now: Instant) {
-        var waiting = front.count { search.nodes[$0].pending != nil }
-        for position in front where waiting < Timing.parallelGets {
+    private func ask(_ search: Search, front: ArraySlice<Int>, reach: [Int], now: Instant) {
+        var waiting = reach.count { search.nodes[$0].pending != nil }
+        for position in reach where waiting < Timing.parallelGets {
             let node = search.nodes[position]
             guard node.pending == nil else { continue }
-            let key = search.key
+            let isFront = position <= front.last ?? -1
+            let get = search.gets.first { !node.answered.contains($0.operation) && (isFront || !$0.hasFound) }
             let sent: UInt32?
-            if let get = search.gets.first(where: { !node.answered.contains($0.operation) }) {
-                let latest = OperationID(number: nextNumber)
-                sent = send(.get(search: search.id, query: get.query, latest: latest), to: node.index, now: now) {
-                    writer.get($0, key: key, query: get.query, to: &$1)
-                }
-            } else if !node.isSynced(at: now) {
-                sent = send(.find(search: search.id), to: node.index, now: now) {
-                    writer.find($0, target: key, to: &$1)
-                }
+            if let get {
+                sent = ask(node, for: get, search, now: now)
+            } else if isFront, !node.isSynced(at: now) {
+                sent = find(search, node, now: now)
             } else {
                 continue
             }
             search.nodes[position].pending = sent
+            search.nodes[position].lastAsked = now
             waiting += 1
         }
+    }
+
+    private func ask(_ node: SearchNode, for get: Get, _ search: Search, now: Instant) -> UInt32? {
+        let latest = OperationID(number: nextNumber)
+        return send(.get(search: search.id, query: get.query, latest: latest), to: node.index, now: now) {
+            writer.get($0, key: search.key, query: get.query, to: &$1)
+        }
+    }
+
+    private func find(_ search: Search, _ node: SearchNode, now: Instant) -> UInt32? {
+        send(.find(search: search.id), to: node.index, now: now) {
+            writer.find($0, target: search.key, to: &$1)
+        }
+    }
+
+    /// Asks one of the closest nodes now and then who else is there, so that what is kept there or heard from there
+    /// follows the nodes that come.
+    private func watch(_ search: Search, front: ArraySlice<Int>, now: Instant) {
+        guard search.isLasting else { return }
+        if now >= search.lastWatch + Timing.watch,
+            let position = front.filter({ search.nodes[$0].pending == nil }).randomElement(using: &randomness)
+        {
+            search.lastWatch = now
+            search.nodes[position].pending = find(search, search.nodes[position], now: now)
+            search.nodes[position].lastAsked = now
+        }
+        wake(search, at: search.lastWatch + Timing.watch)
     }
 
     /// Whether nobody is left to ask.
@@ -308,7 +350,7 @@ extension NodeCore {
         }
     }
 
-    private func schedule(_ search: Search, front: [Int], now: Instant) {
+    private func schedule(_ search: Search, front: ArraySlice<Int>, now: Instant) {
         guard search.isActive else { return }
         wakeForDeadlines(search)
         for listen in search.listens where !listen.cache.isEmpty { wake(search, at: now + Timing.listenSweep) }
@@ -319,7 +361,7 @@ extension NodeCore {
             wake(search, at: node.lastGetReply + Timing.syncLifetime)
             for announce in search.announces where announce.isPermanent {
                 if case .acknowledged(let time) = node.announcing[announce.id] {
-                    wake(search, at: time + announce.lifetime - Timing.announceMargin)
+                    wake(search, at: time + announce.refreshInterval)
                 }
             }
         }

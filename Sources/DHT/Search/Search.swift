@@ -55,6 +55,8 @@ final class Search {
     /// It only wants to know its nodes, once.
     var isLookup = false
     var lastRefill = Instant.longAgo
+    /// When one of the closest nodes was last asked who else is there.
+    var lastWatch = Instant.longAgo
     var lastStep: Instant
     /// When it is to run again at the latest.
     var wake = Instant.distantFuture
@@ -86,6 +88,9 @@ final class Search {
 
     var isActive: Bool { isLookup || !wanted.isEmpty }
 
+    /// Whether it goes on for as long as the user wants.
+    var isLasting: Bool { !listens.isEmpty || announces.contains(where: \.isPermanent) }
+
     func position(of index: NodeIndex) -> Int? {
         nodes.firstIndex { $0.index == index }
     }
@@ -103,6 +108,8 @@ struct Get {
     var seen: Set<ValueMark> = []
     /// Only when it is fields that are looked for.
     var rows: FoundRows?
+
+    var hasFound: Bool { rows.map { !$0.isEmpty } ?? !seen.isEmpty }
 }
 
 /// A value that is being put, or kept in the network.
@@ -119,8 +126,11 @@ struct Announce {
     var parts: Parts
     /// Who waits for the first acknowledgement by the cluster.
     var waiting: [OperationID]
+    /// How long other nodes keep it.
+    let lifetime: Duration
 
-    var lifetime: Duration { value.visibleValueType.lifetime }
+    /// How long after an acknowledgement the value is refreshed: some time before it would expire.
+    var refreshInterval: Duration { lifetime - min(Timing.announceMargin, lifetime / 2) }
 }
 
 /// One listening at a key, shared by all listeners who ask the same.
@@ -158,6 +168,8 @@ struct SearchNode {
     var isCandidate = false
     /// The find or get that waits for its answer.
     var pending: UInt32?
+    /// When it was last asked.
+    var lastAsked = Instant.longAgo
     var isProbing = false
     /// The announces that the probe under way is for.
     var probed: [UInt64] = []

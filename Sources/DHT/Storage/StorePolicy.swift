@@ -21,36 +21,61 @@ enum StorePolicy {
         at key: InfoHash,
         over stored: Value?,
         from sender: Endpoint,
-        maximumSize: Int
+        maximumSize: Int,
+        types: ValueTypes = .standard
     ) -> Decision {
         guard value.id != 0, !key.isZero, value.size <= maximumSize else { return .refuse }
+        let type = types.type(of: value)
         var value = value
-        if value.visibleType == ValueType.serviceAnnouncement.number {
+        if case .address = type.rule {
             guard let rewritten = announcement(value, from: sender) else { return .refuse }
             value = rewritten
         }
         if let stored {
-            return stored.hasSameContent(as: value) ? .refresh : decideEdition(value, at: key, over: stored)
+            guard !stored.hasSameContent(as: value) else { return .refresh }
+            return decideEdition(value, at: key, over: stored, types: types)
         }
-        let type = value.visibleValueType
-        switch type {
-        case .certificate: return .check(StoreCheck(value: value, key: key, test: .certificate(replacing: nil)))
-        case .message where !value.isEncrypted && !hasService(value): return .refuse
-        default: break
+        if case .certificate = type.rule {
+            return .check(StoreCheck(value: value, key: key, test: .certificate(replacing: nil)))
         }
-        guard type.isSecure, value.isSigned else { return .store(value) }
-        return .check(StoreCheck(value: value, key: key, test: .signature))
+        // A signature that holds is enough, whatever else the type asks for.
+        if type.isSecure, value.isSigned { return .check(StoreCheck(value: value, key: key, test: .signature)) }
+        return isAccepted(value, by: type.rule) ? .store(value) : .refuse
     }
 
-    private static func decideEdition(_ value: Value, at key: InfoHash, over stored: Value) -> Decision {
-        let type = stored.visibleValueType
-        if type == .certificate, value.visibleValueType == .certificate {
-            return .check(StoreCheck(value: value, key: key, test: .certificate(replacing: stored.data)))
+    private static func isAccepted(_ value: Value, by rule: ValueType.Rule) -> Bool {
+        switch rule {
+        case .service: value.isEncrypted || hasService(value)
+        case .custom(let accepts, _): accepts(value)
+        case .none, .address, .certificate: true
         }
-        guard type.isSecure, stored.isSigned, value.isSigned, let owner = value.owner, owner == stored.owner,
-            value.sequence > stored.sequence
-        else { return .refuse }
-        return .check(StoreCheck(value: value, key: key, test: .signature))
+    }
+
+    /// The type of what is here decides.
+    private static func decideEdition(
+        _ value: Value,
+        at key: InfoHash,
+        over stored: Value,
+        types: ValueTypes
+    ) -> Decision {
+        let type = types.type(of: stored)
+        let isSameType = type == types.type(of: value)
+        if type.isSecure, stored.isSigned {
+            // An owner is what an unsigned value lacks, so it never takes the place of a signed one.
+            guard value.isSigned, let owner = value.owner, owner == stored.owner, value.sequence > stored.sequence
+            else {
+                return .refuse
+            }
+            return .check(StoreCheck(value: value, key: key, test: .signature))
+        }
+        switch type.rule {
+        case .certificate where isSameType:
+            return .check(StoreCheck(value: value, key: key, test: .certificate(replacing: stored.data)))
+        case .custom(let accepts, let mayReplace) where isSameType && !(type.isSecure && value.isSigned):
+            return accepts(value) && mayReplace(stored, value) ? .store(value) : .refuse
+        case .none, .service, .address, .certificate, .custom:
+            return .refuse
+        }
     }
 
     private static func hasService(_ value: Value) -> Bool {

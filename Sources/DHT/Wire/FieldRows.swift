@@ -75,6 +75,8 @@ struct FoundRows: Sendable {
     private let limit: Int
     private var known: Set<FieldRow> = []
 
+    var isEmpty: Bool { known.isEmpty }
+
     init(fields: [ValueField], limit: Int) {
         self.fields = fields
         self.limit = limit

@@ -5,16 +5,7 @@ import Keys
 /// What the node looks like from inside.
 extension DHTShell {
     func showInfo() async {
-        let node = session.node
-        let summary = NodeSummary(
-            id: await node.id,
-            key: session.identity?.key.publicKey.shortID,
-            port: await node.boundPort,
-            network: session.options.network,
-            status: await node.status,
-            publicAddress: await node.publicAddress,
-            statistics: await node.statistics
-        )
+        let summary = await NodeSummary(of: session)
         emit(summary.lines.joined(separator: "\n"), summary.fields)
     }
 
@@ -27,59 +18,68 @@ extension DHTShell {
     }
 
     func showTable() async {
-        let contacts = await session.node.savedState.contacts
-        for contact in contacts {
+        let table = await session.node.routingTable
+        let view = RoutingTableView(paint: paint)
+        for (name, buckets) in [("IPv4", table.ipv4), ("IPv6", table.ipv6)] {
+            let nodes = buckets.flatMap(\.nodes)
+            guard !nodes.isEmpty || name == "IPv4" else { continue }
             emit(
-                "  \(contact.id)  \(contact.endpoint)",
-                ["event": .string("node"), "id": .string(contact.id.hex), "address": .string("\(contact.endpoint)")]
+                (["\(name): \(Phrase.count(buckets.count, "bucket")), \(Phrase.count(nodes.count, "node"))"]
+                    + view.nodes(buckets)).joined(separator: "\n"),
+                [
+                    "event": .string("table"), "family": .string(name.lowercased()),
+                    "nodes": .array(nodes.map { .object(NodeText.fields($0)) }),
+                ]
             )
         }
-        emit("\(Phrase.count(contacts.count, "good node")).", ["event": .string("table")])
     }
 
     func showSearches(_ key: DHTKey?) async {
+        let searches = await session.node.searches.filter { key == nil || $0.key == key?.hash }
+        let view = RoutingTableView(paint: paint)
+        for search in searches {
+            let members = key == nil ? [] : search.members.map { SearchText.member($0, view: view) }
+            emit(
+                ([SearchText.line(search, paint: paint)] + members).joined(separator: "\n"),
+                [
+                    "event": .string("search"), "key": .string(search.key.hex), "family": .string("\(search.family)"),
+                    "nodes": .array(search.members.map { .object(NodeText.fields($0.node)) }),
+                    "ready": .integer(Int64(search.members.count { $0.isSynced })),
+                    "gets": .integer(Int64(search.gets)), "listeners": .integer(Int64(search.listeners)),
+                    "puts": .array((search.puts + search.permanentPuts).map { .string(ValueText.id($0)) }),
+                ]
+            )
+        }
+        if searches.isEmpty { emit("There is no search.", ["event": .string("searches"), "count": .integer(0)]) }
     }
 
     func showStorage(_ key: DHTKey?) async {
-    }
-}
-
-/// The numbers of a node, as a person and a program see them.
-struct NodeSummary {
-    var id: InfoHash
-    var key: InfoHash?
-    var port: Int
-    var network: UInt32
-    var status: NodeStatus
-    var publicAddress: String?
-    var statistics: NodeStatistics
-
-    var lines: [String] {
-        let dubious = statistics.dubious > 0 ? ", \(statistics.dubious) dubious" : ""
-        let size = statistics.networkSizeEstimate > 0 ? "; the network has about \(statistics.networkSizeEstimate)" : ""
-        var lines = [
-            "Node \(id) on port \(port)\(network == 0 ? "" : " of network \(network)"), \(status).",
-            "Nodes: \(statistics.good) good\(dubious), \(statistics.known) known\(size).",
-            "Stored here: \(Phrase.count(statistics.storedValues, "value")), \(Phrase.bytes(statistics.storedBytes)); "
-                + "searches: \(statistics.searches).",
-        ]
-        if let key { lines.insert("Key \(key).", at: 1) }
-        if let publicAddress { lines.append("Others see it at \(publicAddress).") }
-        return lines
+        let storage = await session.node.storage
+        let places = storage.places.filter { key == nil || $0.key == key?.hash }
+        for place in places {
+            emit(
+                "  \(place.key)  \(Phrase.count(place.entries.count, "value")), \(Phrase.bytes(place.bytes))"
+                    + (place.listeners.isEmpty ? "" : ", \(Phrase.count(place.listeners.count, "listener"))"),
+                [
+                    "event": .string("place"), "key": .string(place.key.hex), "bytes": .integer(Int64(place.bytes)),
+                    "values": .integer(Int64(place.entries.count)), "listeners": .integer(Int64(place.listeners.count)),
+                ]
+            )
+            guard key != nil else { continue }
+            for entry in place.entries { show(entry, at: place.key) }
+        }
+        if places.isEmpty { emit("Nothing is stored here.", ["event": .string("storage"), "count": .integer(0)]) }
     }
 
-    var fields: [String: JSONValue] {
-        var fields: [String: JSONValue] = [
-            "event": .string("info"), "id": .string(id.hex), "port": .integer(Int64(port)),
-            "network": .integer(Int64(network)), "status": .string("\(status)"),
-            "good": .integer(Int64(statistics.good)), "dubious": .integer(Int64(statistics.dubious)),
-            "known": .integer(Int64(statistics.known)), "searches": .integer(Int64(statistics.searches)),
-            "stored_values": .integer(Int64(statistics.storedValues)),
-            "stored_bytes": .integer(Int64(statistics.storedBytes)),
-            "network_size": .integer(Int64(statistics.networkSizeEstimate)),
-        ]
-        if let key { fields["key"] = .string(key.hex) }
-        if let publicAddress { fields["public_address"] = .string(publicAddress) }
-        return fields
+    private func show(_ entry: StorageSnapshot.Entry, at key: InfoHash) {
+        // What is stored has not been opened: who signed it is only what it says.
+        let opened = OpenedValue(value: entry.value, signer: nil, wasEncrypted: false)
+        let rest = entry.lifetime.map { "for \(Phrase.span($0))" } ?? "for good"
+        var fields = ValueText.fields(opened)
+        fields["event"] = .string("stored_value")
+        fields["key"] = .string(key.hex)
+        fields["lifetime"] = entry.lifetime.map { .number(Phrase.number($0)) } ?? .null
+        fields["own"] = .boolean(entry.isOwn)
+        emit("    \(ValueText.line(opened))  \(rest)\(entry.isOwn ? ", ours" : "")", fields)
     }
 }

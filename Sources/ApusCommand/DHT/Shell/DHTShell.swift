@@ -13,6 +13,7 @@ actor DHTShell {
     let session: DHTSession
     /// Prints a line, or several.
     let say: @Sendable (String) -> Void
+    let paint = Paint.standard
     private var listening: [Int: Listening] = [:]
     private var lastToken = 0
 
@@ -21,7 +22,7 @@ actor DHTShell {
         self.say = say
     }
 
-    /// Does a command; returns when it is done. Listeners go on behind.
+    /// Does a command to its end; listeners go on behind.
     func perform(_ command: ShellCommand) async {
         do {
             try await run(command)
