@@ -79,8 +79,18 @@ import CDatagram
     ///
     /// One that the system refuses is lost, and no other with it.
     ///
+    /// - Parameters:
+    ///   - datagrams: in the order in which they are sent.
+    ///   - bytes: those of the outbox.
+    ///   - socket: of the family of the receivers.
+    ///   - unreachable: is told of the addresses that the system knows no way to.
     /// - Returns: where those begin for which the system has no room now.
-    func send(_ datagrams: ArraySlice<Outbox.Datagram>, of bytes: [UInt8], on socket: DatagramSocket) -> Int {
+    func send(
+        _ datagrams: ArraySlice<Outbox.Datagram>,
+        of bytes: [UInt8],
+        on socket: DatagramSocket,
+        unreachable: (Endpoint) -> Void = { _ in }
+    ) -> Int {
         // The bytes stay where they are during the closure, and the system copies them.
         unsafe bytes.withUnsafeBytes { bytes in
             var next = datagrams.startIndex
@@ -100,11 +110,23 @@ import CDatagram
                 } else if errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS {
                     return next
                 } else if errno != EINTR {
-                    // Not every device can take what is to be cut.
-                    if cuts, run(from: next, in: datagrams) > next + 1 { cuts = false } else { next += 1 }
+                    if cuts, run(from: next, in: datagrams) > next + 1 {
+                        // Not every device can take what is to be cut.
+                        cuts = false
+                    } else {
+                        if Self.isUnreachable(errno) { unreachable(datagrams[next].receiver) }
+                        next += 1
+                    }
                 }
             }
             return next
+        }
+    }
+
+    private static func isUnreachable(_ code: CInt) -> Bool {
+        switch code {
+        case ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, EPERM, EACCES: true
+        default: false
         }
     }
 

@@ -80,6 +80,12 @@ extension NodeCore {
         }
     }
 
+    /// Whether a node is known to be there, and at this address.
+    func isGood(_ id: InfoHash, at endpoint: Endpoint, now: Instant) -> Bool {
+        guard let index = nodes.index(of: id, family: endpoint.family) else { return false }
+        return nodes[index].endpoint == endpoint && nodes[index].isGood(at: now)
+    }
+
     /// A node that answers searches without a token is of no use.
     func blacklist(_ node: NodeIndex, now: Instant) {
         if blacklist.count < limits.blacklist { blacklist.insert(nodes[node].endpoint) }
