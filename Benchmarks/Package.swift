@@ -17,6 +17,7 @@ let package = Package(
                 .product(name: "Keys", package: "Apus"),
                 .product(name: "MessagePack", package: "Apus"),
                 .product(name: "Runtime", package: "Apus"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -87,7 +87,7 @@ static int pingpong(unsigned count, unsigned flight, unsigned rounds) {
     auto number = [](const Sp<Value>& value) { return unpackMsg<unsigned>(value->data); };
     pong.listen(there, [&](const std::vector<Sp<Value>>& values, bool expired) {
         if (!expired)
-            for (auto& value : values) pong.put(back, Value(ValueType::USER_DATA, packMsg(number(value))));
+            for (auto& value : values) pong.put(back, Value(ValueType::USER_DATA.id, packMsg(number(value))));
         return true;
     });
     ping.listen(back, [&](const std::vector<Sp<Value>>& values, bool expired) {
@@ -98,14 +98,14 @@ static int pingpong(unsigned count, unsigned flight, unsigned rounds) {
             if (isWarm && started < rounds) {
                 auto next = started++;
                 guard.unlock();
-                ping.put(there, Value(ValueType::USER_DATA, packMsg(next)));
+                ping.put(there, Value(ValueType::USER_DATA.id, packMsg(next)));
             }
             changed.notify_all();
         }
         return true;
     });
     // The first one finds the ways.
-    ping.put(there, Value(ValueType::USER_DATA, packMsg(1u << 20)));
+    ping.put(there, Value(ValueType::USER_DATA.id, packMsg(1u << 20)));
     {
         std::unique_lock<std::mutex> guard(lock);
         if (!changed.wait_for(guard, std::chrono::seconds(60), [&] { return finished == 1; })) return 1;
@@ -116,7 +116,7 @@ static int pingpong(unsigned count, unsigned flight, unsigned rounds) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     auto begin = Clock::now();
     for (unsigned index = 0; index < flight; index++)
-        ping.put(there, Value(ValueType::USER_DATA, packMsg(index)));
+        ping.put(there, Value(ValueType::USER_DATA.id, packMsg(index)));
     {
         std::unique_lock<std::mutex> guard(lock);
         if (!changed.wait_for(guard, std::chrono::seconds(120), [&] { return finished >= rounds; })) {
@@ -156,7 +156,7 @@ static int cryptography(double duration) {
     auto publicKey = readerKey.getSharedPublicKey();
     std::vector<uint8_t> data(256, 7);
     auto make = [&] {
-        Value value(ValueType::USER_DATA, Blob(data));
+        Value value(ValueType::USER_DATA.id, Blob(data));
         value.id = 1;
         return value;
     };

@@ -1,4 +1,3 @@
-import Foundation
 import Keys
 import MessagePack
 import Runtime
@@ -90,12 +89,12 @@ struct CoreCosts {
         }
         var best = Double.infinity
         for _ in 0..<repetitions {
-            let begin = DispatchTime.now().uptimeNanoseconds
+            let begin = SystemTime().now.nanoseconds
             for (index, request) in requests.enumerated() {
                 core.receive(request.span.bytes, from: peers[index % 8].endpoint, now: now)
                 if index % 32 == 31 { core.outbox.removeAll() }
             }
-            best = min(best, Double(DispatchTime.now().uptimeNanoseconds - begin) / Double(requests.count))
+            best = min(best, Double(SystemTime().now.nanoseconds - begin) / Double(requests.count))
         }
         Program.answer("{\"\(name)\": \(best)}")
     }

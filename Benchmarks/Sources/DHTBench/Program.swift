@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Apus's side of the DHT benchmarks.
 ///

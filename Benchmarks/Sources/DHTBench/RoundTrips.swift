@@ -1,7 +1,9 @@
-import DHT
-import Foundation
+import Glibc
 import Keys
+import NIOCore
 import NIOPosix
+
+@testable import DHT
 
 /// Round trips: one side puts a number, the other hears it and puts it at another key, where the first side hears it.
 struct RoundTrips {
@@ -28,40 +30,71 @@ struct RoundTrips {
     private func measure(ping: DHTNode, pong: DHTNode) async throws -> Double {
         let there = InfoHash(hashing: "there")
         let back = InfoHash(hashing: "back")
-        let answers = await pong.listen(at: there)
-        let answering = Task {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for await case .value(let heard) in answers {
-                    group.addTask { try await pong.put(Value(data: heard.value.data), at: back) }
-                }
-                try await group.waitForAll()
-            }
+        let heardThere = await pong.listen(at: there)
+        let answering = Task(executorPreference: LoopExecutor(pong.eventLoop)) {
+            await Side(node: pong).answer(heardThere, at: back)
         }
         defer { answering.cancel() }
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            var heard = await ping.listen(at: back).makeAsyncIterator()
-            func start(_ number: Int) {
-                group.addTask { try await ping.put(Value(data: Array("\(number)".utf8)), at: there) }
-            }
-            func finish() async {
-                while case .some(let event) = await heard.next() {
-                    if case .value = event { return }
-                }
-            }
-            // The first one finds the ways.
-            start(1 << 20)
-            await finish()
-            try await Task.sleep(for: .seconds(1))
-            let clock = ContinuousClock()
-            let begin = clock.now
-            for number in 0..<flight { start(number) }
-            for number in flight..<rounds + flight {
-                await finish()
-                if number < rounds { start(number) }
-            }
-            let elapsed = clock.now - begin
-            group.cancelAll()
-            return elapsed / .seconds(1)
+        let heardBack = await ping.listen(at: back)
+        return try await Task(executorPreference: LoopExecutor(ping.eventLoop)) {
+            try await Side(node: ping).ask(rounds, flight, at: there, answers: heardBack)
         }
+        .value
+    }
+}
+
+/// Runs what has no place of its own, such as waiting for an element of a stream, where a node lives.
+private final class LoopExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) {
+        self.loop = loop
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
+
+/// One end of the trips, which lives where its node does, as the callbacks of the other implementation do.
+private actor Side {
+    private let node: DHTNode
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { node.unownedExecutor }
+
+    init(node: DHTNode) {
+        self.node = node
+    }
+
+    /// Puts without waiting for the confirmation.
+    private func put(_ data: [UInt8], at key: InfoHash) {
+        Task { try await node.put(Value(data: data), at: key) }
+    }
+
+    func answer(_ listener: DHTListener, at key: InfoHash) async {
+        for await case .value(let heard) in listener { put(heard.value.data, at: key) }
+    }
+
+    /// How many seconds the trips take.
+    func ask(_ rounds: Int, _ flight: Int, at key: InfoHash, answers: DHTListener) async throws -> Double {
+        let clock = ContinuousClock()
+        var begin = clock.now
+        var finished = -1
+        // The first one finds the ways.
+        put(Array("first".utf8), at: key)
+        for await case .value in answers {
+            finished += 1
+            if finished == 0 {
+                try await Task.sleep(for: .seconds(1))
+                begin = clock.now
+                for number in 0..<flight { put(Array("\(number)".utf8), at: key) }
+            } else if finished == rounds {
+                break
+            } else if finished + flight <= rounds {
+                put(Array("\(finished + flight)".utf8), at: key)
+            }
+        }
+        return (clock.now - begin) / .seconds(1)
     }
 }

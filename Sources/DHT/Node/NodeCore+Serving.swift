@@ -27,7 +27,8 @@ extension NodeCore {
     // MARK: Answers
 
     private func acknowledge(_ packet: Packet, to sender: Endpoint, token: [UInt8]? = nil) {
-        outbox.send(to: sender) { self.writer.acknowledgement(packet.transaction, to: sender, token: token, to: &$0) }
+        let transaction = packet.transaction
+        outbox.send(to: sender) { self.writer.acknowledgement(transaction, to: sender, token: token, to: &$0) }
     }
 
     func fail(_ packet: Packet, _ failure: ProtocolFailure, to sender: Endpoint) {

@@ -121,24 +121,23 @@ struct RoutingTable: Sendable {
 
     /// The good nodes closest to a target, closest first.
     func closest(to target: InfoHash, count: Int, nodes: NodeTable, now: Instant) -> [Contact] {
-        var found: [(distance: InfoHash, contact: Contact)] = []
+        var found: [Contact] = []
         found.reserveCapacity(min(count, 2 * Self.bucketSize))
         visitNear(target, count: count, nodes: nodes, now: now) { node in
-            let distance = node.id ^ target
             var place = found.count
             if place < count {
-                found.append((distance, Contact(id: node.id, endpoint: node.endpoint)))
+                found.append(Contact(id: node.id, endpoint: node.endpoint))
             } else {
-                guard let last = found.last, distance < last.distance else { return }
                 place -= 1
+                guard node.id.isCloser(to: target, than: found[place].id) else { return }
             }
-            while place > 0, distance < found[place - 1].distance {
+            while place > 0, node.id.isCloser(to: target, than: found[place - 1].id) {
                 found[place] = found[place - 1]
                 place -= 1
             }
-            found[place] = (distance, Contact(id: node.id, endpoint: node.endpoint))
+            found[place] = Contact(id: node.id, endpoint: node.endpoint)
         }
-        return found.map(\.contact)
+        return found
     }
 
     /// Whether at least eight good nodes are known near a target, and those that are closest to it are all closer than us.

@@ -143,9 +143,10 @@ struct Storage: Sendable {
 
     /// Lets a value live longer.
     mutating func extend(_ id: UInt64, at key: InfoHash, until expires: Instant) {
-        guard let index = places[key]?.index(of: id), let old = places[key]?.values[index].expires, old < expires
+        guard let place = places.index(forKey: key), let index = places.values[place].index(of: id),
+            places.values[place].values[index].expires < expires
         else { return }
-        places[key]?.values[index].expires = expires
+        places.values[place].values[index].expires = expires
     }
 
     /// Sees to it that the value is looked at when it expires at the latest.

@@ -102,17 +102,18 @@ extension Value {
         var hasID = false
         var hasContent = false
         try reader.readEntries { (reader, key) throws(WireError) in
-            if reader.text(at: key, equals: "id") {
+            switch reader.bytes.shortText(at: key) {
+            case 0x6964:  // id
                 self.id = try reader.number()
                 hasID = true
-            } else if reader.text(at: key, equals: "dat") {
+            case 0x64_6174:  // dat
                 try self.readContent(&reader)
                 hasContent = true
-            } else if reader.text(at: key, equals: "p") {
+            case 0x70:  // p
                 self.priority = try reader.number()
-            } else if reader.text(at: key, equals: "pt") {
+            case 0x7074:  // pt
                 self.pushType = try reader.object { (reader) throws(MessagePackError) in try reader.readText() }
-            } else {
+            default:
                 try reader.skipObject()
             }
         }
@@ -129,12 +130,13 @@ extension Value {
         }
         var hasBody = false
         try reader.readEntries { (reader, key) throws(WireError) in
-            if reader.text(at: key, equals: "body") {
+            switch reader.bytes.shortText(at: key) {
+            case 0x626F_6479:  // body
                 try self.readBody(&reader)
                 hasBody = true
-            } else if reader.text(at: key, equals: "sig") {
+            case 0x73_6967:  // sig
                 self.signature = try reader.readBlob()
-            } else {
+            default:
                 try reader.skipObject()
             }
         }
@@ -153,29 +155,30 @@ extension Value {
         var hasData = false
         var hasSequence = false
         try reader.readEntries { (reader, key) throws(WireError) in
-            if reader.text(at: key, equals: "type") {
+            switch reader.bytes.shortText(at: key) {
+            case 0x7479_7065:  // type
                 self.type = try reader.object { (reader) throws(MessagePackError) in
                     try reader.readUnsigned(UInt16.self)
                 }
                 hasType = true
-            } else if reader.text(at: key, equals: "data") {
+            case 0x6461_7461:  // data
                 self.data = try reader.readBlob()
                 hasData = true
-            } else if reader.text(at: key, equals: "owner") {
+            case 0x6F_776E_6572:  // owner
                 let key = try reader.readBlob()
                 guard !key.isEmpty else { throw .invalid("owner") }
                 self.owner = key
-            } else if reader.text(at: key, equals: "seq") {
+            case 0x73_6571:  // seq
                 self.sequence = try reader.object { (reader) throws(MessagePackError) in
                     try reader.readUnsigned(UInt16.self)
                 }
                 hasSequence = true
-            } else if reader.text(at: key, equals: "to") {
+            case 0x746F:  // to
                 let recipient = try reader.readInfoHash()
                 self.recipient = recipient.isZero ? nil : recipient
-            } else if reader.text(at: key, equals: "utype") {
+            case 0x75_7479_7065:  // utype
                 self.userType = try reader.object { (reader) throws(MessagePackError) in try reader.readText() }
-            } else {
+            default:
                 try reader.skipObject()
             }
         }

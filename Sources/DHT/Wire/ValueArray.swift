@@ -17,9 +17,9 @@ struct ValueArray: Sendable {
         var total = 0
         for index in 0..<count {
             let kind = try reader.object { (reader) throws(MessagePackError) in try reader.peek() }
-            let range = try reader.object { (reader) throws(MessagePackError) in try reader.skip() }
-            var element = MessagePackReader(bytes.extracting(range), limits: limits.messagePack)
+            var element = reader
             if kind == .integer {
+                try reader.skipObject()
                 guard let size = try? element.readUnsigned(UInt32.self), size > 0, Int(size) <= limits.value else {
                     continue
                 }
@@ -28,6 +28,9 @@ struct ValueArray: Sendable {
                 announced.append((index, Int(size)))
             } else if let value = try? Value(reading: &element) {
                 values.append(value)
+                reader = element
+            } else {
+                try reader.skipObject()
             }
         }
     }

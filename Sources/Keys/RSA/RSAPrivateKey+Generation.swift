@@ -1,5 +1,10 @@
 import CryptoExtras
-import Foundation
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 extension RSAPrivateKey {
     /// Makes a new key; blocks for most of a second at 4096 bits.
