@@ -6,8 +6,9 @@ import Testing
 @testable import DHT
 
 @Suite(.timeLimit(.minutes(10))) struct LargeNetworkTests {
-    /// Of a fixed world; it changes with what nodes send and when, and with nothing else.
-    private static let knownLog: UInt64 = 0
+    /// Of a fixed world. It changes with what nodes send and when, and with nothing else: if a change of the protocol was
+    /// meant, the new one is in the failure's text.
+    private static let knownLog: UInt64 = 16_936_594_827_631_117_890
 
     private static var fullPlan: LargeNetwork.Plan {
         var plan = LargeNetwork.Plan()
@@ -43,7 +44,7 @@ import Testing
         #expect(report.lastLookups.begun > 50)
         #expect(report.lastLookups.successShare >= 0.998)
         #expect(report.puts.successShare >= 0.999)
-        #expect(report.notifications.successShare >= 0.95)
+        #expect(report.notifications.successShare >= 0.98)
         #expect(Double(report.connected) >= 0.999 * Double(report.alive))
     }
 
