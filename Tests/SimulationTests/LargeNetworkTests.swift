@@ -6,8 +6,10 @@ import Testing
 @testable import DHT
 
 @Suite(.timeLimit(.minutes(10))) struct LargeNetworkTests {
-    /// Of a fixed world. It changes with what nodes send and when, and with nothing else: if a change of the protocol was
-    /// meant, the new one is in the failure's text.
+    /// The log of a fixed world.
+    ///
+    /// It changes with what nodes send and when, and with nothing else. If such a change was meant, the failure's text has
+    /// the new one.
     private static let knownLog: UInt64 = 16_936_594_827_631_117_890
 
     private static var fullPlan: LargeNetwork.Plan {
