@@ -6,8 +6,11 @@ import Testing
 @testable import DHT
 
 @Suite(.timeLimit(.minutes(10))) struct LargeNetworkTests {
-    /// Of a fixed world; it changes with what nodes send and when, and with nothing else.
-    private static let knownLog: UInt64 = 0
+    /// The log of a fixed world.
+    ///
+    /// It changes with what nodes send and when, and with nothing else. If such a change was meant, the failure's text has
+    /// the new one.
+    private static let knownLog: UInt64 = 16_936_594_827_631_117_890
 
     private static var fullPlan: LargeNetwork.Plan {
         var plan = LargeNetwork.Plan()
@@ -43,7 +46,7 @@ import Testing
         #expect(report.lastLookups.begun > 50)
         #expect(report.lastLookups.successShare >= 0.998)
         #expect(report.puts.successShare >= 0.999)
-        #expect(report.notifications.successShare >= 0.95)
+        #expect(report.notifications.successShare >= 0.98)
         #expect(Double(report.connected) >= 0.999 * Double(report.alive))
     }
 

@@ -50,7 +50,9 @@ struct Reassembly: Sendable {
         var pieces: [Piece] = []
 
         mutating func add(_ piece: Piece, limit: Int) -> Bool {
-            guard !piece.bytes.isEmpty, pieces.count < limit, piece.offset + piece.bytes.count <= size else { return false }
+            guard !piece.bytes.isEmpty, pieces.count < limit, piece.offset + piece.bytes.count <= size else {
+                return false
+            }
             let place = pieces.firstIndex { $0.offset >= piece.offset } ?? pieces.endIndex
             if place > 0, pieces[place - 1].offset + pieces[place - 1].bytes.count > piece.offset { return false }
             if place < pieces.count, piece.offset + piece.bytes.count > pieces[place].offset { return false }
