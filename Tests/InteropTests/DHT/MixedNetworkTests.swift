@@ -101,18 +101,17 @@ private final class MixedNetwork {
 
     private func startNodes(_ kinds: [DHTPeerNode.Kind]) async throws -> [DHTPeerNode] {
         let places = kinds.map { ($0, hosts[Int.random(in: 0..<hosts.count, using: &random)]) }
-        // Half of the nodes come over IPv4, the other half over IPv6.
-        let contacts = kinds.map { _ in
-            keepers.randomElement(using: &random).map {
-                (Bool.random(using: &random) ? $0.address : $0.address6, $0.port)
-            }
-        }
+        let contacts = kinds.map { _ in keepers.randomElement(using: &random) }
         let lab = lab
         return try await withThrowingTaskGroup(of: DHTPeerNode.self) { group in
             for ((kind, host), contact) in zip(places, contacts) {
                 group.addTask {
                     let node = try await DHTPeerNode.start(kind, port: 0, on: host, in: lab)
-                    if let (address, port) = contact { try await node.join(address, port) }
+                    if let contact {
+                        // As with a name that has addresses of both families.
+                        try await node.join(contact.address, contact.port)
+                        try await node.join(contact.address6, contact.port)
+                    }
                     return node
                 }
             }
