@@ -28,7 +28,7 @@ enum Commanded {
             let words = line.split(separator: " ")
             switch words.first {
             case "bootstrap":
-                for port in words.dropFirst() { await node.addBootstrap("127.0.0.1:\(port)") }
+                for port in words.dropFirst() { await node.bootstrap("127.0.0.1:\(port)") }
             case "listen":
                 for index in 0..<(words.last.flatMap { Int($0) } ?? 0) {
                     listeners.append(await node.listen(at: InfoHash(hashing: "\(index)")))

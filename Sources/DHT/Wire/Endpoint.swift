@@ -117,7 +117,9 @@ extension Endpoint: CustomStringConvertible {
         return before.joined(separator: ":") + "::" + behind.joined(separator: ":")
     }
 
-    /// The longest run of zeros, the first of several, which is left out. Source: RFC 5952, section 4.2.
+    /// The longest run of zeros, the first of several, which is left out.
+    ///
+    /// Source: RFC 5952, section 4.2.
     private static func longestZeros(in groups: [UInt16]) -> Range<Int> {
         var longest = 0..<0
         var start = 0
