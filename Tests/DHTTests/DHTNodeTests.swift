@@ -220,6 +220,23 @@ import Testing
         await #expect(throws: DHTError.self) { try await waiting.value }
     }
 
+    @Test func `the nodes around a place are found, and what was done is counted`() async throws {
+        let first = try await node()
+        var others: [DHTNode] = []
+        for _ in 0..<5 { others.append(try await node(bootstrap: await first.boundPort)) }
+        for other in others { for await status in await other.statusChanges where status == .connected { break } }
+        let place = InfoHash(hashing: "place")
+        let found = try await others[0].closestNodes(to: place)
+        let ids = found.map(\.id)
+        #expect(ids == ids.sorted { $0.isCloser(to: place, than: $1) })
+        #expect(ids.contains(await first.id))
+        let own = await others[0].id
+        #expect(!ids.contains(own))
+        let traffic = await others[0].traffic
+        #expect(traffic.requested > 0 && traffic.received >= traffic.served)
+        for node in others + [first] { await node.shutdown() }
+    }
+
     @Test func `a get whose task is cancelled returns`() async throws {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"

@@ -50,7 +50,7 @@ import Testing
         _ = harness.receive(from: peer) { $0.listen(1, key: key, socket: 5, query: Query(), token: token, to: &$1) }
         let storage = harness.core.storageSnapshot(now: harness.now)
         #expect(storage.places.map(\.key) == [key])
-        #expect(storage.valueCount == 2 && storage.bytes == 67)
+        #expect(storage.valueCount == 2 && storage.bytes == 3 + Storage.overhead)
         let place = storage.places.first
         #expect(place?.entries.map(\.value.id) == [1, 2])
         #expect(place?.entries.map(\.lifetime) == [.seconds(600), nil])

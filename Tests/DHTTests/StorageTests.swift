@@ -93,7 +93,7 @@ import Testing
         limits.bytes = 16_000
         var storage = Storage(limits: limits)
         func store(_ id: UInt64, group: UInt64?, expires: Int64) -> [UInt64] {
-            let value = Value(id: id, data: [UInt8](repeating: 0, count: 1936))
+            let value = Value(id: id, data: [UInt8](repeating: 0, count: 2000 - Storage.overhead))
             return storage.store(value, at: key, expires: Instant(nanoseconds: expires), group: group).map(\.id)
         }
         for id in 1...6 as ClosedRange<UInt64> { #expect(store(id, group: 1, expires: Int64(100 - id)).isEmpty) }

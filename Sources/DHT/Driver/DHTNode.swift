@@ -22,6 +22,8 @@ public actor DHTNode {
         public var bootstrap: [String] = []
         /// The key that signs and opens values, and the chain of its certificate, which is published.
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
+        /// The id of the node; `nil` takes that of the key, or of the saved state, or one by chance.
+        public var id: InfoHash?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
         /// Whether to look for nodes on the local network, and to be found there.
@@ -35,6 +37,9 @@ public actor DHTNode {
         public var maintainsStorage = false
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Keys that are looked for, put to or listened at, those of the last hour included; each counts once for each
+        /// address family, and more fail.
+        public var searches = 16_384
         /// Types of values besides the standard ones, or in their place.
         public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
@@ -100,7 +105,9 @@ public actor DHTNode {
         vault = ValueVault(key: configuration.identity?.key)
         randomness = configuration.randomness
         let id: InfoHash
-        if configuration.identity == nil, let saved = configuration.savedState, !saved.id.isZero {
+        if let given = configuration.id {
+            id = given
+        } else if configuration.identity == nil, let saved = configuration.savedState, !saved.id.isZero {
             id = saved.id
         } else if let identity = configuration.identity {
             id = InfoHash(hashing: "node:" + identity.key.publicKey.shortID.hex)
@@ -109,6 +116,7 @@ public actor DHTNode {
         }
         var limits = NodeLimits()
         limits.storedBytes = configuration.storedBytes
+        limits.searches = max(configuration.searches, 1)
         if !configuration.limitsRequests { limits.liftRates() }
         core = NodeCore(
             configuration: NodeCore.Configuration(

@@ -13,6 +13,7 @@ extension NodeCore {
     ) -> NodeIndex? {
         let family = contact.endpoint.family
         guard contact.id != id, !contact.id.isZero, families.includes(family) else { return nil }
+        if evidence == .packet, let known = nodes.touch(contact, isClient: isClient, now: now) { return known }
         if nodes.count(of: family) >= limits.nodes { sweepNodes() }
         let index: NodeIndex
         var isNew = false
@@ -77,6 +78,12 @@ extension NodeCore {
             guard let index = self.noteContact(contact, evidence: .hearsay, now: now) else { return }
             if let search, search.family == family { self.insert(index, into: search, now: now) }
         }
+    }
+
+    /// Whether a node is known to be there, and at this address.
+    func isGood(_ id: InfoHash, at endpoint: Endpoint, now: Instant) -> Bool {
+        guard let index = nodes.index(of: id, family: endpoint.family) else { return false }
+        return nodes[index].endpoint == endpoint && nodes[index].isGood(at: now)
     }
 
     /// A node that answers searches without a token is of no use.

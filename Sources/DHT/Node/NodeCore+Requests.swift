@@ -95,7 +95,7 @@ extension NodeCore {
     }
 
     /// Takes a request out; what still waits to be sent of it is not needed any more.
-    private func forget(_ request: Request) {
+    func forget(_ request: Request) {
         requests[request.transaction] = nil
         if !request.values.isInline { parts.remove(request.parts) }
     }
@@ -134,6 +134,10 @@ extension NodeCore {
         guard var request = requests[transaction] else { return }
         guard request.deadline <= now else {
             guard !request.isSlow, request.attempt == 1, request.values.isInline else { return }
+            guard !isBeingAnswered(request) else {
+                timers.insert(.request(transaction), at: request.deadline)
+                return
+            }
             requests[transaction]?.isSlow = true
             // More likely it was lost than that the node has become slow.
             sendAgain(request)
@@ -142,10 +146,12 @@ extension NodeCore {
         }
         guard !parts.contains(request.parts) else {
             // It is still being sent.
-            request.deadline = now + request.delay
-            requests[transaction] = request
-            timers.insert(.request(transaction), at: request.deadline)
-            return
+            return postpone(request, to: now + request.delay)
+        }
+        switch retry(of: request, now: now) {
+        case .now: break
+        case .never: return
+        case .later(let time): return postpone(request, to: time)
         }
         guard request.attempt < Timing.attempts else {
             return giveUp(request, now: now)
@@ -164,6 +170,11 @@ extension NodeCore {
     private func sendAgain(_ request: Request) {
         outbox.send(to: request.receiver) { $0.write(encoded: request.message) }
         sendParts(of: request.values, request.transaction, to: request.receiver)
+    }
+
+    private func postpone(_ request: Request, to time: Instant) {
+        requests[request.transaction]?.deadline = time
+        timers.insert(.request(request.transaction), at: time)
     }
 
     /// Nobody answered: the node is taken for gone.
@@ -223,7 +234,7 @@ extension NodeCore {
             events.append(.pinged(operation, answer))
         case .bootstrap(nil), .maintenance:
             learnNodes(packet, bytes, from: sender, for: nil, now: now)
-        case .find(let search), .get(let search, _, _), .probe(let search):
+        case .find(let search), .get(let search, _, _), .page(let search), .pageValue(let search), .probe(let search):
             answerSearch(request, search, packet, bytes, values: values, node: node, from: sender, now: now)
         case .put(let search, let announce), .refresh(let search, let announce):
             nodes[node].authErrors = 0
@@ -245,7 +256,7 @@ extension NodeCore {
             states[sender.family].bootstrapPings -= 1
         }
         forget(request)
-        if request.attempt == 1 { responseTimes.note(now - request.began) }
+        if request.attempt == 1, request.values.isInline { responseTimes.note(now - request.began) }
         nodes[node].lastReply = now
         statusMayHaveChanged = true
         let ping = states[nodes[node].family].table.insert(node, evidence: .reply, nodes: nodes, now: now)

@@ -63,7 +63,7 @@ extension NodeCore {
         var answer = answer(packet, target: packet.key, to: sender, now: now)
         if let query = packet.query, !query.fields.isEmpty {
             let found = storage.values(at: packet.key).filter { query.matches($0.value) }
-            if !found.isEmpty { answer.rows = (query.fields, rows(of: found)) }
+            if !found.isEmpty { answer.rows = (query.fields, rows(of: found, fields: query.fields)) }
         } else {
             guard let values = values(for: packet, of: node, at: sender, now: now) else { return }
             answer.values = OutgoingValues(values)
@@ -73,10 +73,12 @@ extension NodeCore {
     }
 
     /// As many values as their fields fit into one datagram.
-    private func rows(of found: [Storage.Stored]) -> [Value] {
+    private func rows(of found: [Storage.Stored], fields: [ValueField]) -> [Value] {
+        let fixed = fields.reduce(0) { $0 + $1.mostBytes }
+        let hasUserType = fields.contains(.userType)
         var left = limits.rowBytes
         return found.prefix { stored in
-            left -= 48 + stored.value.userType.utf8.count
+            left -= fixed + (hasUserType ? stored.value.userType.utf8.count : 0)
             return left >= 0
         }
         .map(\.value)
@@ -216,7 +218,8 @@ extension NodeCore {
             socket: packet.socket,
             query: packet.query ?? Query(),
             refreshed: now,
-            isLegacy: packet.version == 0
+            isLegacy: packet.version == 0,
+            group: sender.quotaGroup
         )
         guard storage.listen(listener, at: packet.key) == true else { return }
         let found = storage.values(at: packet.key).filter { listener.query.matches($0.value) }
@@ -242,6 +245,12 @@ extension NodeCore {
     private func pushBatch(_ values: [[UInt8]], to listener: Storage.Listener, at key: InfoHash, now: Instant) {
         let outgoing = OutgoingValues(values)
         let receiver = nodes[listener.node].endpoint
+        // Who listens a thousand times and puts a thousand values would have a million updates sent to it.
+        let cost = values.reduce(limits.leastUpdateCost) { $0 + $1.count }
+        guard answerRates.admit(receiver, cost: cost, now: now) else {
+            counters.limited += 1
+            return
+        }
         let token = tokens.token(for: receiver)
         if listener.isLegacy {
             var answer = PacketWriter.Answer(token: token)
@@ -268,7 +277,12 @@ extension NodeCore {
 
     func tellListeners(_ change: ValueChange, _ ids: [UInt64], at key: InfoHash, now: Instant) {
         for listener in storage.listeners(at: key) where !nodes[listener.node].isExpired && !listener.isLegacy {
-            let token = tokens.token(for: nodes[listener.node].endpoint)
+            let receiver = nodes[listener.node].endpoint
+            guard answerRates.admit(receiver, cost: limits.leastUpdateCost, now: now) else {
+                counters.limited += 1
+                continue
+            }
+            let token = tokens.token(for: receiver)
             send(.update, to: listener.node, now: now) {
                 writer.update($0, socket: listener.socket, change: change, ids: ids, token: token, to: &$1)
             }

@@ -81,7 +81,7 @@ package final class NodeCore {
     /// Those in which a node answered lately.
     private(set) var connected: Endpoint.Families = []
     var states: PerFamily<FamilyState>
-    var nodes: NodeTable
+    let nodes: NodeTable
     var requests: [UInt32: Request] = [:]
     var responseTimes = ResponseTimes()
     var searches: [SearchID: Search] = [:]
@@ -240,7 +240,9 @@ package final class NodeCore {
             return
         }
         guard !packet.sender.isZero, packet.sender != id else { return }
-        if case .request = packet.kind, !rates.admit(sender, now: now) {
+        if case .request = packet.kind,
+            !rates.admit(sender, now: now, isAcquaintance: isGood(packet.sender, at: sender, now: now))
+        {
             counters.limited += 1
             return
         }
@@ -248,6 +250,7 @@ package final class NodeCore {
         if let range = packet.values {
             guard let array = try? ValueArray(decoding: bytes.extracting(range), limits: wireLimits) else {
                 counters.malformed += 1
+                cannotTake(packet, from: sender, now: now)
                 return
             }
             values = array

@@ -19,6 +19,8 @@ package struct NodeLimits: Sendable {
     /// Bytes of values that are answered in a second, to one address and in all.
     package var answeredBytesPerAddress = 8 << 20
     package var answeredBytes = 64 << 20
+    /// What an update counts for among these, besides its values.
+    package var leastUpdateCost = 1024
     /// Requests that are served in a second, from one address and in all.
     package var requestsPerAddress = 1024
     package var requests = 8192
@@ -28,6 +30,10 @@ package struct NodeLimits: Sendable {
     package var storedBytes = 64 << 20
     /// Values that one listener remembers in order to report each only once.
     package var heardValues = 4096
+    /// Bytes of these values; of those beyond only marks are kept.
+    package var heardBytes = 4 << 20
+    /// Values that are fetched one by one from one node.
+    package var pagedValues = 16_384
     /// Rows of fields that one query finds.
     package var foundRows = 16_384
     /// Different contents of one id that a listener remembers.
@@ -62,6 +68,8 @@ enum Timing {
     static let secondRefusal = Duration.milliseconds(500)
     /// Before this no answer is late.
     static let leastPatience = Duration.milliseconds(50)
+    /// So long a get that found nothing waits for answers that are late: a device may be busy, and is asked twice.
+    static let hope = Duration.milliseconds(1500)
 
     static let syncLifetime = Duration.seconds(600)
     static let watch = Duration.seconds(60)
@@ -73,6 +81,10 @@ enum Timing {
     static let storageMaintenance = Duration.seconds(600)
     static let storageMaintenanceStep = Duration.seconds(5)
     static let storageMaintenanceSteps = 100
+    /// How long a listening goes on without listeners.
+    static let listenLinger = Duration.seconds(60)
+    /// After this long what a node pushed when it confirmed has arrived.
+    static let listenSettling = Duration.seconds(4)
     static let listenSweep = Duration.seconds(15)
     static let announceMargin = Duration.seconds(10)
     static let bucketSilence = Duration.seconds(600)
@@ -91,5 +103,9 @@ enum Timing {
     static let wantsBothOneIn = 38
     static let listenNodes = 4
     static let parallelGets = 4
+    /// Values that are fetched from one node at the same time, when they are fetched one by one.
+    static let parallelPages = 4
+    /// An answer in parts that has been still for so long has lost some of them.
+    static let answerSilence = Duration.milliseconds(500)
     static let toleratedBadNodes = 25
 }

@@ -28,6 +28,7 @@ struct RateTable: Sendable {
     private let total: Int
     private let addressLimit: Int
     private var all = Window()
+    private var acquaintances = Window()
     private var addresses: [UInt64: Window] = [:]
     private var swept: Int64 = .min
 
@@ -37,17 +38,31 @@ struct RateTable: Sendable {
         self.addressLimit = addressLimit
     }
 
+    /// Addresses that are told apart.
+    var count: Int { addresses.count }
+
     /// Whether the quotas are not used up yet; what is admitted last may go beyond.
-    mutating func admit(_ endpoint: Endpoint, cost: Int = 1, now: Instant) -> Bool {
+    ///
+    /// When a crowd uses up the total, acquaintances have one more of the same size.
+    mutating func admit(
+        _ endpoint: Endpoint,
+        cost: Int = 1,
+        now: Instant,
+        isAcquaintance: @autoclosure () -> Bool = false
+    ) -> Bool {
         guard perAddress != .max || total != .max else { return true }
         let group = endpoint.quotaGroup
         if addresses[group] == nil, addresses.count >= addressLimit {
             sweep(now)
             // With too many addresses in one second only the total counts.
-            guard addresses.count < addressLimit else { return all.admit(now, cost: cost, quota: total) }
+            guard addresses.count < addressLimit else {
+                return all.admit(now, cost: cost, quota: total)
+                    || isAcquaintance() && acquaintances.admit(now, cost: cost, quota: total)
+            }
         }
-        return addresses[group, default: Window()].admit(now, cost: cost, quota: perAddress)
-            && all.admit(now, cost: cost, quota: total)
+        guard addresses[group, default: Window()].admit(now, cost: cost, quota: perAddress) else { return false }
+        return all.admit(now, cost: cost, quota: total)
+            || isAcquaintance() && acquaintances.admit(now, cost: cost, quota: total)
     }
 
     private mutating func sweep(_ now: Instant) {

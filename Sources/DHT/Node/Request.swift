@@ -14,6 +14,9 @@ struct Request: Sendable {
         case find(search: SearchID)
         /// Serves all gets of the search that ask the same and began until now.
         case get(search: SearchID, query: Query, latest: OperationID)
+        /// For the ids of all values, and then for each value on its own.
+        case page(search: SearchID)
+        case pageValue(search: SearchID)
         case probe(search: SearchID)
         case put(search: SearchID, announce: UInt64)
         case refresh(search: SearchID, announce: UInt64)
@@ -24,8 +27,8 @@ struct Request: Sendable {
         var search: SearchID? {
             switch self {
             case .ping, .bootstrap, .maintenance, .update: nil
-            case .find(let search), .get(let search, _, _), .probe(let search), .put(let search, _),
-                .refresh(let search, _), .listen(let search, _, _):
+            case .find(let search), .get(let search, _, _), .page(let search), .pageValue(let search),
+                .probe(let search), .put(let search, _), .refresh(let search, _), .listen(let search, _, _):
                 search
             }
         }

@@ -13,6 +13,9 @@ struct Storage: Sendable {
         var valueSize = 64 << 10
         var listenersPerKey = 1024
         var socketsPerListener = 8
+        /// At all keys together, and of one address or IPv6 network.
+        var listeners = 1 << 16
+        var listenersPerGroup = 1 << 14
     }
 
     struct Stored: Sendable {
@@ -24,7 +27,7 @@ struct Storage: Sendable {
         /// When its one entry among the expirations comes due; not after it expires.
         fileprivate var alarm = Instant.distantFuture
 
-        var charge: Int { group == nil ? 0 : value.size + 64 }
+        var charge: Int { group == nil ? 0 : value.size + Storage.overhead }
     }
 
     struct Listener: Sendable {
@@ -34,6 +37,8 @@ struct Storage: Sendable {
         var refreshed: Instant
         /// It listens in the oldest way, without acknowledging.
         var isLegacy: Bool
+        /// Whom it is counted for.
+        var group: UInt64 = 0
     }
 
     struct Place: Sendable {
@@ -51,6 +56,8 @@ struct Storage: Sendable {
         var alarm: Instant
     }
 
+    /// Bytes that a value takes besides its own.
+    static let overhead = 256
     static let listenerLifetime = Duration.seconds(600)
 
     let limits: Limits
@@ -58,6 +65,8 @@ struct Storage: Sendable {
     private var expirations = DeadlineQueue<Expiration>()
     private var usage: [UInt64: Int] = [:]
     private(set) var bytes = 0
+    private(set) var listenerCount = 0
+    private var listenersByGroup: [UInt64: Int] = [:]
     private(set) var valueCount = 0
 
     init(limits: Limits = Limits()) {
@@ -246,25 +255,40 @@ struct Storage: Sendable {
         if let index = places[key]?.listeners.firstIndex(where: {
             $0.node == listener.node && $0.socket == listener.socket
         }) {
+            var listener = listener
+            listener.group = places[key]?.listeners[index].group ?? listener.group
             places[key]?.listeners[index] = listener
             return false
         }
         guard places[key] != nil || places.count < limits.keys else { return nil }
-        var listeners = places[key]?.listeners ?? []
+        let listeners = places[key]?.listeners ?? []
         if listeners.count(where: { $0.node == listener.node }) >= limits.socketsPerListener,
-            let oldest = listeners.firstIndex(where: { $0.node == listener.node })
+            let oldest = listeners.firstIndex(where: { $0.node == listener.node }),
+            let removed = places[key]?.listeners.remove(at: oldest)
         {
-            listeners.remove(at: oldest)
+            discount(removed)
         }
-        guard listeners.count < limits.listenersPerKey else { return nil }
-        listeners.append(listener)
-        places[key, default: Place()].listeners = listeners
+        guard places[key]?.listeners.count ?? 0 < limits.listenersPerKey, listenerCount < limits.listeners,
+            listenersByGroup[listener.group] ?? 0 < limits.listenersPerGroup
+        else { return nil }
+        places[key, default: Place()].listeners.append(listener)
+        listenerCount += 1
+        listenersByGroup[listener.group, default: 0] += 1
         return true
+    }
+
+    private mutating func discount(_ listener: Listener) {
+        listenerCount -= 1
+        let left = (listenersByGroup[listener.group] ?? 0) - 1
+        listenersByGroup[listener.group] = left > 0 ? left : nil
     }
 
     /// Forgets listeners that have not refreshed their registration.
     mutating func sweep(at now: Instant) {
         for key in places.keys {
+            for listener in places[key]?.listeners ?? [] where now - listener.refreshed >= Self.listenerLifetime {
+                discount(listener)
+            }
             places[key]?.listeners.removeAll { now - $0.refreshed >= Self.listenerLifetime }
             removePlaceIfEmpty(key)
         }

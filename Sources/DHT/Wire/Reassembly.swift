@@ -8,6 +8,12 @@ import Runtime
 struct Reassembly: Sendable {
     struct Limits: Sendable {
         var sessions = 512
+        /// Of one address, or one IPv6 network.
+        var sessionsPerSender = 64
+        /// Of which only parts have come, which anybody can send.
+        var earlySessions = 128
+        /// Pieces of one value; usual ones have ``WireConstants/partSize`` bytes.
+        var piecesPerValue = 512
         /// Bytes in all sessions together.
         var bytes = 32 << 20
         /// Bytes of parts that wait for their message, in all sessions together.
@@ -31,6 +37,9 @@ struct Reassembly: Sendable {
         var index: Int
         var offset: Int
         var bytes: [UInt8]
+
+        /// What it takes to keep it.
+        var cost: Int { bytes.count + 64 }
     }
 
     private struct Partial: Sendable {
@@ -40,8 +49,8 @@ struct Reassembly: Sendable {
         /// Sorted by offset, without overlaps.
         var pieces: [Piece] = []
 
-        mutating func add(_ piece: Piece) -> Bool {
-            guard !piece.bytes.isEmpty, piece.offset + piece.bytes.count <= size else { return false }
+        mutating func add(_ piece: Piece, limit: Int) -> Bool {
+            guard !piece.bytes.isEmpty, pieces.count < limit, piece.offset + piece.bytes.count <= size else { return false }
             let place = pieces.firstIndex { $0.offset >= piece.offset } ?? pieces.endIndex
             if place > 0, pieces[place - 1].offset + pieces[place - 1].bytes.count > piece.offset { return false }
             if place < pieces.count, piece.offset + piece.bytes.count > pieces[place].offset { return false }
@@ -92,7 +101,7 @@ struct Reassembly: Sendable {
         bytes -= session.bytes
         earlyBytes -= session.bytes
         session.early = []
-        guard sessions.count < limits.sessions, bytes + message.count <= limits.bytes else { return nil }
+        guard hasRoom(for: key), bytes + message.count <= limits.bytes else { return nil }
         session.message = message
         session.values = values.values
         session.bytes = message.count
@@ -129,18 +138,19 @@ struct Reassembly: Sendable {
     }
 
     private mutating func add(_ piece: Piece, to session: inout Session) {
-        guard bytes + piece.bytes.count <= limits.bytes,
+        guard bytes + piece.cost <= limits.bytes,
             let index = session.partials.firstIndex(where: { $0.index == piece.index }),
-            session.partials[index].add(piece)
+            session.partials[index].add(piece, limit: limits.piecesPerValue)
         else { return }
-        session.bytes += piece.bytes.count
-        bytes += piece.bytes.count
+        session.bytes += piece.cost
+        bytes += piece.cost
     }
 
     private mutating func keepEarly(_ pieces: [Piece], key: Key, session: Session) {
         var session = session
-        let added = pieces.reduce(0) { $0 + $1.bytes.count }
-        if sessions.count < limits.sessions, earlyBytes + added <= limits.earlyBytes, bytes + added <= limits.bytes {
+        let added = pieces.reduce(0) { $0 + $1.cost }
+        let isKept = !session.early.isEmpty || hasRoom(for: key) && hasRoomForEarly
+        if isKept, earlyBytes + added <= limits.earlyBytes, bytes + added <= limits.bytes {
             session.early += pieces
             session.bytes += added
             earlyBytes += added
@@ -148,6 +158,17 @@ struct Reassembly: Sendable {
         }
         guard !session.early.isEmpty else { return }
         sessions[key] = session
+    }
+
+    private func hasRoom(for key: Key) -> Bool {
+        guard sessions.count < limits.sessions else { return false }
+        guard sessions.count >= limits.sessionsPerSender else { return true }
+        let group = key.sender.quotaGroup
+        return sessions.keys.count { $0.sender.quotaGroup == group } < limits.sessionsPerSender
+    }
+
+    private var hasRoomForEarly: Bool {
+        sessions.count < limits.earlySessions || sessions.values.count { $0.message.isEmpty } < limits.earlySessions
     }
 
     private mutating func finish(_ key: Key, _ session: Session) -> Whole? {
@@ -162,6 +183,26 @@ struct Reassembly: Sendable {
             if let value = try? Value(decoding: encoded) { values.append(value) }
         }
         return Whole(message: session.message, values: values)
+    }
+
+    /// When the last part of a message came, and how many values it announced; `nil` when it has not come itself.
+    func progress(of key: Key) -> (lastPart: Instant, values: Int)? {
+        guard let session = sessions[key], !session.message.isEmpty else { return nil }
+        return (session.lastPart, session.partials.count)
+    }
+
+    /// The values of an unfinished message that came whole.
+    func wholeValues(of key: Key) -> [Value] {
+        guard let session = sessions[key] else { return [] }
+        let whole = session.partials.filter { $0.received == $0.size }
+        return session.values + whole.compactMap { try? Value(decoding: $0.pieces.flatMap(\.bytes)) }
+    }
+
+    /// Gives up a message.
+    mutating func forget(_ key: Key) {
+        guard let session = sessions.removeValue(forKey: key) else { return }
+        bytes -= session.bytes
+        if session.message.isEmpty { earlyBytes -= session.bytes }
     }
 
     /// Forgets sessions that took too long.
