@@ -69,7 +69,7 @@ struct DHTPeer {
         switch request["do"]?.string {
         case "bootstrap":
             let host = request["host"]?.string ?? ""
-            await node.addBootstrap("\(host.contains(":") ? "[\(host)]" : host):\(request["port"]?.integer ?? 0)")
+            await node.bootstrap("\(host.contains(":") ? "[\(host)]" : host):\(request["port"]?.integer ?? 0)")
             await TestNodes.isConnected(node)
         case "put": return try await put(request, at: key)
         case "get":
