@@ -22,6 +22,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from datetime import timedelta
 
 import opendht as dht
@@ -65,7 +66,17 @@ class Peer:
         self.node.run(port=port, config=config)
         bound = int(str(self.node.getBound()).rsplit(":", 1)[1])
         say(event="ready", port=bound, node=text(self.node.getNodeId()), key=key, long_key=long_key)
-        self.kept = []
+        self.kept, self.unfinished, self.last_callback = [], 0, 0.0
+
+    def wait_until_idle(self):
+        """Some calls wait for the library's lock while they hold Python's, and callbacks come the other way round."""
+        until = time.monotonic() + 20
+        while time.monotonic() < until and (self.unfinished > 0 or time.monotonic() - self.last_callback < 0.1):
+            time.sleep(0.01)
+
+    def finished(self):
+        self.unfinished -= 1
+        self.last_callback = time.monotonic()
 
     def bootstrap(self, reply, host, port):
         self.node.bootstrap(host, str(port))
@@ -78,7 +89,9 @@ class Peer:
             made.id = int(value)
 
         def done(ok, _nodes):
+            self.finished()
             reply({"ok": bool(ok), "value": str(made.id)})
+        self.unfinished += 1
         options = {"permanent": True} if permanent else {}
         where = dht.InfoHash(key.encode())
         if to:
@@ -97,21 +110,26 @@ class Peer:
             return True
 
         def done(ok, _nodes):
+            self.finished()
             reply({"ok": bool(ok), "values": found})
+        self.unfinished += 1
         self.node.get(dht.InfoHash(key.encode()), get_cb=got, done_cb=done, where=dht.Where(where))
 
     def listen(self, reply, key):
         def heard(value, expired):
+            self.last_callback = time.monotonic()
             say(event="expired" if expired else "heard", key=key, **describe(value))
             return True
         self.kept.append(self.node.listen(dht.InfoHash(key.encode()), heard))
         reply({})
 
     def lifetime(self, reply, type, seconds):
+        self.wait_until_idle()
         self.node.registerType(dht.ValueType(type, "short", timedelta(seconds=seconds)))
         reply({})
 
     def look(self, reply):
+        self.wait_until_idle()
         counts = dict(zip(("ping", "find", "get", "put", "listen", "refresh"), self.node.getNodeMessageStats()))
         nodes = "".join(text(self.node.getRoutingTablesLog(family)) for family in (socket.AF_INET, socket.AF_INET6))
         reply({"counts": counts, "storage": text(self.node.getStorageLog()), "nodes": nodes})
