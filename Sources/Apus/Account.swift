@@ -26,19 +26,23 @@ public actor Account {
         public var port: Int
         /// Offers loopback addresses to peers; only for trials on one machine, no other client uses them.
         public var allowsLoopback: Bool
+        /// Whether nodes of the local network are looked for, and find this one.
+        public var discovery: Bool
 
         public init(
             bootstrap: [String],
             bindAddress: String = "0.0.0.0",
             bindAddress6: String? = "::",
             port: Int = 0,
-            allowsLoopback: Bool = false
+            allowsLoopback: Bool = false,
+            discovery: Bool = false
         ) {
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
             self.bindAddress6 = bindAddress6
             self.port = port
             self.allowsLoopback = allowsLoopback
+            self.discovery = discovery
         }
 
         public static let publicBootstrap = ["bootstrap.jami.net"]
@@ -109,6 +113,7 @@ public actor Account {
         configuration.bindAddress6 = network.bindAddress6
         configuration.port = network.port
         configuration.bootstrap = network.bootstrap
+        configuration.discovery = network.discovery
         configuration.identity = (identity.key, identity.chain)
         dht = DHTNode(configuration: configuration, eventLoopGroup: group, time: time, logger: logger)
     }

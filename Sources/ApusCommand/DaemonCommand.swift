@@ -37,7 +37,7 @@ struct DaemonCommand: AsyncParsableCommand {
             let logger = Logger(label: "apus")
             let service = try ApusService(
                 folder: options.folder,
-                options: ApusService.Options(bootstrap: options.bootstrapNodes),
+                options: ApusService.Options(bootstrap: options.bootstrapNodes, discovery: true),
                 group: MultiThreadedEventLoopGroup.singleton,
                 logger: logger
             )

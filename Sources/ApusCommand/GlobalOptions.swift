@@ -4,21 +4,12 @@ import Foundation
 import JSON
 
 /// The options that every command takes.
-struct GlobalOptions: ParsableArguments {
+struct CommonOptions: ParsableArguments {
     @Option(name: .customLong("data"), help: "The data folder (default: $XDG_DATA_HOME/apus).")
     var dataFolder: String?
 
     @Option(help: "Nodes through which the network is joined: HOST[:PORT], separated by commas.")
     var bootstrap: String?
-
-    @Option(help: "The account to use: its local name, identifier or alias; needed only when there are several.")
-    var account: String?
-
-    @Option(name: .customLong("name-server"), help: "The name server's URL (names are not used yet).")
-    var nameServer: String?
-
-    @Option(help: "A relay, HOST[:PORT] (relays are not used yet).")
-    var turn: String?
 
     @Flag(help: "Print JSON for programs.")
     var json = false
@@ -37,6 +28,26 @@ struct GlobalOptions: ParsableArguments {
     var bootstrapNodes: [String] {
         (bootstrap ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
+}
+
+/// The options of commands that talk to a daemon.
+struct GlobalOptions: ParsableArguments {
+    @OptionGroup var common: CommonOptions
+
+    @Option(help: "The account to use: its local name, identifier or alias; needed only when there are several.")
+    var account: String?
+
+    @Option(name: .customLong("name-server"), help: "The name server's URL (names are not used yet).")
+    var nameServer: String?
+
+    @Option(help: "A relay, HOST[:PORT] (relays are not used yet).")
+    var turn: String?
+
+    var json: Bool { common.json }
+    var verbose: Bool { common.verbose }
+    var folder: String { common.folder }
+    var bootstrap: String? { common.bootstrap }
+    var bootstrapNodes: [String] { common.bootstrapNodes }
 
     /// Where the daemon of the data folder listens.
     var socketPath: String {

@@ -6,6 +6,10 @@ import JSON
 /// What commands print: sentences for a person, JSON for a program.
 enum Output {
     static func line(_ sentence: String, json: [String: JSONValue], _ options: GlobalOptions) {
+        line(sentence, json: json, options.common)
+    }
+
+    static func line(_ sentence: String, json: [String: JSONValue], _ options: CommonOptions) {
         Output.say(options.json ? JSONValue.object(json).line : sentence)
     }
 

@@ -187,17 +187,15 @@ public struct MessagePackReader: ~Escapable {
     @inlinable
     mutating func readBlob() throws(MessagePackError) -> Range<Int> {
         let format = byte(at: position)
-        var header = 1
-        let length: Int
-        switch format {
-        case 0xA0...0xBF:
-            length = Int(format & 0x1F)
-        default:
-            let width = format < 0xD9 ? 1 << Int(format - 0xC4) : 1 << Int(format - 0xD9)
-            guard remaining > width else { throw .truncated }
-            length = Int(bigEndian(at: position + 1, width: width))
-            header += width
-        }
+        if format & 0xE0 == 0xA0 { return try takeBlob(header: 1, length: Int(format & 0x1F)) }
+        let width = format < 0xD9 ? 1 << Int(format - 0xC4) : 1 << Int(format - 0xD9)
+        guard remaining > width else { throw .truncated }
+        if width == 1 { return try takeBlob(header: 2, length: Int(byte(at: position + 1))) }
+        return try takeBlob(header: 1 + width, length: Int(bigEndian(at: position + 1, width: width)))
+    }
+
+    @inlinable
+    mutating func takeBlob(header: Int, length: Int) throws(MessagePackError) -> Range<Int> {
         guard length <= remaining - header else { throw .truncated }
         let start = position + header
         try take(header + length)
@@ -222,25 +220,24 @@ public struct MessagePackReader: ~Escapable {
         return try readContainer(fixed: 0x80, wide: 0xDE, bytesPerElement: 2)
     }
 
-    @usableFromInline
+    @inlinable
     mutating func readContainer(
         fixed: UInt8,
         wide: UInt8,
         bytesPerElement: Int
     ) throws(MessagePackError) -> Int {
         let format = byte(at: position)
-        var header = 1
-        let count: Int
         if format & 0xF0 == fixed {
-            count = Int(format & 0x0F)
-        } else {
-            let width = format == wide ? 2 : 4
-            guard remaining > width else { throw .truncated }
-            count = Int(bigEndian(at: position + 1, width: width))
-            header += width
+            let count = Int(format & 0x0F)
+            guard count <= (remaining - 1) / bytesPerElement else { throw .truncated }
+            try take(1)
+            return count
         }
-        guard count <= (remaining - header) / bytesPerElement else { throw .truncated }
-        try take(header)
+        let width = format == wide ? 2 : 4
+        guard remaining > width else { throw .truncated }
+        let count = Int(bigEndian(at: position + 1, width: width))
+        guard count <= (remaining - 1 - width) / bytesPerElement else { throw .truncated }
+        try take(1 + width)
         return count
     }
 

@@ -72,14 +72,14 @@ public struct MessagePackWriter: Sendable {
     }
 
     /// A text of at most 31 bytes that is known when the program is built, such as a key.
+    @inlinable
     public mutating func write(key text: StaticString) {
         let count = text.utf8CodeUnitCount
         precondition(count < 32, "a key is short")
-        buffer.append(addingCapacity: 1 + count) { output in
-            output.append(0xA0 | UInt8(count))
-            text.withUTF8Buffer { characters in
-                for index in 0..<count { output.append(unsafe characters[index]) }
-            }
+        unsafe append(count: 1 + count) { output in
+            // The text of a literal stays where it is for as long as the program runs.
+            unsafe output[0] = 0xA0 | UInt8(count)
+            for index in 0..<count { unsafe output[1 + index] = text.utf8Start[index] }
         }
     }
 

@@ -38,10 +38,12 @@ struct DHTCommandTests {
         let node: DHTNode
         let options: [String]
 
-        init() async throws {
+        init(bootstrap port: Int? = nil) async throws {
             var configuration = DHTNode.Configuration()
             configuration.bindAddress = "127.0.0.1"
+            configuration.bindAddress6 = nil
             configuration.network = 77
+            configuration.bootstrap = port.map { ["127.0.0.1:\($0)"] } ?? []
             node = DHTNode(
                 configuration: configuration,
                 eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
@@ -112,7 +114,7 @@ struct DHTCommandTests {
         #expect(lines[2].hasPrefix("1 value at room ("))
         #expect(lines[3].contains("“nonsense”"))
         #expect(lines[4] == "  user_type \"text/plain\"")
-        #expect(try await network.node.get(InfoHash(hashing: "room")).count == 1)
+        #expect(await network.node.storage.places.map(\.key) == [InfoHash(hashing: "room")])
         await network.node.shutdown()
     }
 
@@ -163,6 +165,63 @@ struct DHTCommandTests {
             #expect(saved.contacts.map(\.id) == [await network.node.id])
         }
         #expect(ids[0] == ids[1] && ids[0] != nil)
+        withExtendedLifetime(folder) {}
+        await network.node.shutdown()
+    }
+
+    @Test func `a scan lists every node, and info shows the table`() async throws {
+        let network = try await PrivateNetwork()
+        var others: [PrivateNetwork] = []
+        for _ in 0..<12 { others.append(try await PrivateNetwork(bootstrap: await network.node.boundPort)) }
+        for other in others { for await status in await other.node.statusChanges where status == .connected { break } }
+        // Each is known to its neighbours when it has looked for itself.
+        for other in others { _ = try await other.node.closestNodes(to: await other.node.id) }
+        var ids: Set<String> = [await network.node.id.hex]
+        for other in others { ids.insert(await other.node.id.hex) }
+        let scanned = try objects(try await network.dht(["scan", "--json"]).orThrow())
+        #expect(Set(scanned.compactMap { $0["id"]?.string }) == ids)
+        #expect(scanned.last?["complete"] == true)
+        #expect(scanned.last?["answered_ipv4"]?.integer == 13)
+
+        let info = try objects(try await network.dht(["info", "--json"]).orThrow())
+        #expect(info.count == 1)
+        #expect((info.first?["ipv4"]?["good"]?.integer ?? 0) >= 8)
+        #expect(info.first?["buckets"]?.array?.isEmpty == false)
+        let text = try await network.dht(["info", "--once"]).orThrow()
+        #expect(text.output.contains("this node") && !text.output.contains("\u{1B}"))
+        for other in others { await other.node.shutdown() }
+        await network.node.shutdown()
+    }
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "no program “script”"))
+    func `on a terminal there is a prompt that edits and remembers`() async throws {
+        let folder = try TemporaryFolder()
+        let network = try await PrivateNetwork()
+        let shown = Mailbox<String>()
+        let arguments = [Peers.apus ?? "", "dht", "node", "--data", folder.path] + network.options
+        let terminal = try ChildProcess(
+            ["/usr/bin/script", "-qec", arguments.joined(separator: " "), "/dev/null"],
+            hasInput: true,
+            output: .lines { shown.post($0) }
+        )
+        func waitFor(_ text: String, count: Int = 1) async throws {
+            try await eventually(within: .seconds(30), "the terminal shows “\(text)”") {
+                shown.all.count { $0.contains(text) } >= count ? () : nil
+            }
+        }
+        try await waitFor("Connected.")
+        // Ctrl-A and Ctrl-K: what was typed before is cut.
+        terminal.send("nonsense\u{1}\u{B}p room hello wrold\u{17}world")
+        try await waitFor("Stored at room (")
+        terminal.send("g ro\u{9}")
+        try await waitFor("  hello world")
+        // The arrow up twice, from an empty line.
+        terminal.send("\u{1B}[A\u{1B}[A")
+        try await waitFor("Stored at room (", count: 2)
+        terminal.send("x")
+        #expect(await terminal.waitForExit(within: .seconds(30)) == .code(0))
+        let history = try String(contentsOfFile: folder.path + "/dht-history", encoding: .utf8)
+        #expect(history == "p room hello world\ng room\np room hello world\nx\n")
         withExtendedLifetime(folder) {}
         await network.node.shutdown()
     }

@@ -39,10 +39,19 @@ struct CoreHarness {
         limits: NodeLimits = NodeLimits(),
         network: UInt32 = 0,
         id: InfoHash = InfoHash(hashing: "core"),
-        families: Endpoint.Families = .both
+        families: Endpoint.Families = .both,
+        isStable: Bool = false,
+        maintainsStorage: Bool = false
     ) {
         core = NodeCore(
-            configuration: .init(id: id, network: network, families: families, limits: limits),
+            configuration: .init(
+                id: id,
+                network: network,
+                isStable: isStable,
+                maintainsStorage: maintainsStorage,
+                families: families,
+                limits: limits
+            ),
             randomness: .seeded(1)
         )
         core.setWallTime(WallTime(seconds: 1_800_000_000), now: now)

@@ -201,6 +201,42 @@ import Testing
         #expect(same > 0)
     }
 
+    @Test func `a ping tells who is there, over either family, or that nobody is`() async throws {
+        let asked = try await node(at: ("127.0.0.1", "::1"))
+        let asking = try await node(at: ("127.0.0.1", "::1"))
+        let ports = (four: await asked.boundPort(of: .ipv4), six: await asked.boundPort(of: .ipv6))
+        for address in ["127.0.0.1:\(ports.four)", "[::1]:\(ports.six)"] {
+            let answer = try await asking.ping(address)
+            #expect(await answer.id == asked.id)
+            #expect(answer.roundTrip < .seconds(10))
+        }
+        #expect(await asking.statistics.ipv6.good == 1)
+        await #expect(throws: DHTError(.invalidArgument, "")) { try await asking.ping("") }
+        await asked.shutdown()
+        await #expect(throws: DHTError(.notRunning, "")) { try await asked.ping("127.0.0.1:\(ports.four)") }
+        // A ping that is under way at the end is answered too.
+        let waiting = Task { try await asking.ping("127.0.0.1:\(ports.four)") }
+        await asking.shutdown()
+        await #expect(throws: DHTError.self) { try await waiting.value }
+    }
+
+    @Test func `the nodes around a place are found, and what was done is counted`() async throws {
+        let first = try await node()
+        var others: [DHTNode] = []
+        for _ in 0..<5 { others.append(try await node(bootstrap: await first.boundPort)) }
+        for other in others { for await status in await other.statusChanges where status == .connected { break } }
+        let place = InfoHash(hashing: "place")
+        let found = try await others[0].closestNodes(to: place)
+        let ids = found.map(\.id)
+        #expect(ids == ids.sorted { $0.isCloser(to: place, than: $1) })
+        #expect(ids.contains(await first.id))
+        let own = await others[0].id
+        #expect(!ids.contains(own))
+        let traffic = await others[0].traffic
+        #expect(traffic.requested > 0 && traffic.received >= traffic.served)
+        for node in others + [first] { await node.shutdown() }
+    }
+
     @Test func `a get whose task is cancelled returns`() async throws {
         var configuration = DHTNode.Configuration()
         configuration.bindAddress = "127.0.0.1"

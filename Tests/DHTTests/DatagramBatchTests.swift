@@ -83,6 +83,28 @@ import Testing
         }
     }
 
+    @Test func `rows of datagrams of one length arrive as they were`() throws {
+        try withSockets { sender, receiver, endpoint in
+            let other = try DatagramSocket(bindingTo: "127.0.0.1", family: .ipv4, port: 0)
+            defer { close(other.descriptor) }
+            let elsewhere = Endpoint(ipv4: 0x7F00_0001, port: port(of: other))
+            // A long row, a shorter one, another receiver in between, and what is too long for rows.
+            let row = (0..<70).map { ([UInt8](repeating: UInt8($0), count: 1300), endpoint) }
+            let short = (70..<74).map { ([UInt8](repeating: UInt8($0), count: 60), endpoint) }
+            let away = ([UInt8](repeating: 74, count: 60), elsewhere)
+            let long = (75..<78).map { ([UInt8](repeating: UInt8($0), count: 2000), endpoint) }
+            let outbox = outbox(row + short + [away] + short + long)
+            let batch = DatagramBatch()
+            let next = batch.send(outbox.datagrams[...], of: outbox.bytes, on: sender)
+            #expect(next == 82)
+            var received: [[UInt8]] = []
+            while batch.receive(from: receiver, { bytes, _ in received.append(bytes.copy(0..<bytes.byteCount)) }) > 0 {}
+            #expect(received == (row + short + short + long).map(\.0))
+            let strayed = batch.receive(from: other) { _, _ in }
+            #expect(strayed == 1)
+        }
+    }
+
     @Test func `a datagram that the system refuses keeps no others back`() throws {
         try withSockets { sender, receiver, endpoint in
             // Nobody may send to the broadcast address without asking for it, and 65,508 bytes fit into no datagram.

@@ -8,9 +8,12 @@ import Testing
     private final class Subject {
         private var cache: ListenCache
 
-        init(limit: Int, variants: Int) {
-            cache = ListenCache(limit: limit, variants: variants)
+        init(limit: Int, variants: Int, bytes: Int = 1000) {
+            cache = ListenCache(limits: .init(values: limit, variants: variants, bytes: bytes))
         }
+
+        var isComplete: Bool { cache.isComplete }
+        func values(at now: Instant) -> [Value] { cache.values(at: now) }
 
         var isEmpty: Bool { cache.isEmpty }
 
@@ -22,9 +25,9 @@ import Testing
             cache.refresh(id, by: holder, now: now)
         }
 
-        func remove(_ id: UInt64, from holder: ListenCache.Holder) -> Bool { cache.remove(id, from: holder) }
-        func remove(holder: ListenCache.Holder) -> [UInt64] { cache.remove(holder: holder) }
-        func expire(at now: Instant) -> [UInt64] { cache.expire(at: now) }
+        func remove(_ id: UInt64, from holder: ListenCache.Holder) -> Bool { cache.remove(id, from: holder) != nil }
+        func remove(holder: ListenCache.Holder) -> [UInt64] { cache.remove(holder: holder).map(\.id) }
+        func expire(at now: Instant) -> [UInt64] { cache.expire(at: now).map(\.id) }
     }
 
     private let one = ListenCache.Holder.node(NodeIndex(slot: 1))
@@ -68,5 +71,46 @@ import Testing
         }
         #expect(!cache.add(Value(id: 1, data: [20]), from: one, now: now))
         #expect(cache.add(Value(id: 1, data: [1]), from: one, now: now))
+    }
+}
+
+extension ListenCacheTests {
+    @Test func `a cache gives what is kept now, also after an edition`() {
+        let cache = Subject(limit: 10, variants: 4)
+        _ = cache.add(Value(id: 1, data: [1]), from: one, now: now)
+        _ = cache.add(Value(id: 2, type: 5, data: [2]), from: one, now: now)
+        _ = cache.add(Value(id: 1, data: [1]), from: two, now: now)
+        #expect(cache.values(at: now).map(\.data) == [[1], [2]])
+        // One node shows a newer edition, the other one later.
+        #expect(cache.add(Value(id: 1, data: [3]), from: one, now: now))
+        #expect(cache.values(at: now).map(\.data) == [[1], [3], [2]])
+        #expect(!cache.add(Value(id: 1, data: [3]), from: two, now: now))
+        #expect(cache.values(at: now).map(\.data) == [[3], [2]])
+        #expect(cache.values(at: now + .seconds(60)).map(\.data) == [[3]])
+        #expect(cache.isComplete)
+    }
+
+    @Test func `a cache says when it does not know all`() {
+        let many = Subject(limit: 2, variants: 4)
+        for id in 1...3 as ClosedRange<UInt64> { _ = many.add(Value(id: id), from: one, now: now) }
+        #expect(!many.isComplete)
+        let variants = Subject(limit: 2, variants: 1)
+        _ = variants.add(Value(id: 1, data: [1]), from: one, now: now)
+        _ = variants.add(Value(id: 1, data: [2]), from: one, now: now)
+        #expect(variants.isComplete)
+        _ = variants.add(Value(id: 1, data: [3]), from: two, now: now)
+        #expect(!variants.isComplete)
+        let large = Subject(limit: 20, variants: 1, bytes: 1000)
+        _ = large.add(Value(id: 1, data: [UInt8](repeating: 1, count: 1000)), from: one, now: now)
+        #expect(large.isComplete)
+        #expect(large.add(Value(id: 2, data: [1]), from: one, now: now))
+        #expect(!large.isComplete)
+        // It still is no news twice, and its end is told.
+        #expect(!large.add(Value(id: 2, data: [1]), from: two, now: now))
+        #expect(large.remove(holder: one) == [1])
+        #expect(large.remove(holder: two) == [2])
+        // The room is free again.
+        #expect(large.add(Value(id: 3, data: [UInt8](repeating: 1, count: 1000)), from: one, now: now))
+        #expect(large.values(at: now).count == 1)
     }
 }

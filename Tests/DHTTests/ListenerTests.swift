@@ -121,4 +121,32 @@ import Testing
         }
         #expect(heard == [[1]])
     }
+
+    @Test(arguments: [false, true]) func `where nodes stay for long, they are told less often what is listened to`(
+        isStable: Bool
+    ) {
+        var harness = CoreHarness(isStable: isStable)
+        harness.befriend(listener)
+        _ = harness.core.listen(at: key, now: harness.now)
+        var requests = harness.sent()
+        var times: [Duration] = []
+        let start = harness.now
+        while harness.now - start < .seconds(600) {
+            while let request = requests.popLast() {
+                if request.packet.kind == .request(.listen) { times.append(harness.now - start) }
+                requests += harness.receive(from: listener) {
+                    if request.packet.kind == .request(.listen) {
+                        $0.acknowledgement(request.packet.transaction, to: CoreHarness.own, to: &$1)
+                    } else {
+                        $0.answer(request.packet.transaction, .init(token: [1]), to: CoreHarness.own, to: &$1)
+                    }
+                }
+            }
+            requests += harness.wait(.seconds(1))
+        }
+        let pauses = zip(times, times.dropFirst()).map { $1 - $0 }
+        // Never after the ten minutes for which a registration lives.
+        #expect(pauses.allSatisfy { $0 < (isStable ? .seconds(300) : .seconds(30)) })
+        #expect(isStable ? (2...4).contains(times.count) : times.count > 20)
+    }
 }

@@ -18,6 +18,8 @@ import Testing
         /// Gets and puts that nobody has cancelled.
         var waiting: Set<OperationID> = []
         var finished: [OperationID: Int] = [:]
+        var pings: Set<OperationID> = []
+        var answeredPings: [OperationID: Int] = [:]
 
         init(seed: UInt64) {
             var limits = NodeLimits()
@@ -118,7 +120,7 @@ import Testing
 
         mutating func command() {
             let core = harness.core
-            switch below(9) {
+            switch below(11) {
             case 8:
                 let query = Query(fields: below(2) == 0 ? [.id] : [], filters: below(2) == 0 ? [.sequence(1)] : [])
                 operations.append(core.query(key(), query, now: harness.now))
@@ -143,6 +145,11 @@ import Testing
                 waiting.remove(cancelled)
             case 5: core.cancelPut(at: key(), id: UInt64(below(6)), now: harness.now)
             case 6: if below(20) == 0 { core.connectivityChanged(now: harness.now) }
+            case 7:
+                pings.insert(core.ping(peer(below(90) + 1).endpoint, now: harness.now))
+            case 9:
+                let refused = (0..<below(30)).map { _ in peer(below(90) + 1).endpoint }
+                core.cannotReach(Set(refused), now: harness.now)
             default: core.bootstrap(with: [peer(below(90) + 1).endpoint], now: harness.now)
             }
             take(harness.sent())
@@ -159,6 +166,7 @@ import Testing
             for event in harness.core.takeEvents() {
                 switch event {
                 case .finished(let operation, _): finished[operation, default: 0] += 1
+                case .pinged(let operation, _): answeredPings[operation, default: 0] += 1
                 case .check(let number, _): harness.core.finishCheck(number, isPassed: below(2) == 0, now: harness.now)
                 case .bootstrapDue:
                     harness.core.bootstrap(with: [peer(below(90) + 1).endpoint], now: harness.now)
@@ -186,7 +194,7 @@ import Testing
         #expect(nodes.reduce(0) { $0 + Int($1.pendingRequests) } == waiting)
         #expect(families.reduce(0) { $0 + core.states[$1].bootstrapPings } == core.requests.count - waiting)
         #expect(families.allSatisfy { core.nodes.count(of: $0) <= 48 })
-        #expect(core.searches.count <= 8)
+        #expect(families.allSatisfy { core.states[$0].searchOrder.count <= 8 })
         #expect(core.searches.count == families.reduce(0) { $0 + core.states[$1].searchOrder.count })
         #expect(core.requests.count <= 200)
         #expect(core.blacklist.count <= 10)
@@ -219,6 +227,7 @@ import Testing
         #expect(crowd.waiting.allSatisfy { crowd.finished[$0] == 1 })
         #expect(crowd.finished.values.allSatisfy { $0 == 1 })
         #expect(crowd.waiting.count > 80)
+        #expect(crowd.pings.count > 10 && crowd.pings.allSatisfy { crowd.answeredPings[$0] == 1 })
         #expect(crowd.harness.core.counters.served > 500)
         #expect(crowd.harness.core.counters.requested > 500)
         for search in crowd.harness.core.searches.values {

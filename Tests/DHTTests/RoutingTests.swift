@@ -10,7 +10,7 @@ import Testing
     /// A table with nodes that all answered just now.
     private func table(_ count: Int, seed: UInt64, now: Instant = Instant()) -> (RoutingTable, NodeTable) {
         var randomness = Randomness.seeded(seed)
-        var nodes = NodeTable(limit: 100_000)
+        let nodes = NodeTable(limit: 100_000)
         var table = RoutingTable(own: own)
         for number in 0..<count {
             var node = Node(id: .random(using: &randomness), endpoint: Endpoint(ipv4: UInt32(number + 1), port: 1))
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func `an expired node makes room, a doubtful one is asked first`() {
-        var nodes = NodeTable(limit: 100)
+        let nodes = NodeTable(limit: 100)
         var table = RoutingTable(own: InfoHash(high: 0, middle: 0, low: 1))
         func node(_ low: UInt32) -> NodeIndex {
             var node = Node(id: InfoHash(high: .max, middle: 0, low: low), endpoint: Endpoint(ipv4: low, port: 1))

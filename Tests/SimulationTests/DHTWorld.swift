@@ -70,6 +70,8 @@ final class DHTWorld {
     /// Lent to the core whose turn it is.
     private var outbox = Outbox()
     private var isDivided = false
+    /// Families whose datagrams get lost.
+    private var lost: Endpoint.Families = []
     /// When each node wants to be woken, and when the queue will have a look at it.
     private var wakes: [(wanted: Instant, scheduled: Instant)] = []
     private(set) var now = Instant()
@@ -140,6 +142,11 @@ final class DHTWorld {
         for inhabitant in inhabitants {
             inhabitant.side = Double.random(in: 0..<1, using: &randomness) < share ? 1 : 0
         }
+    }
+
+    /// Datagrams of a family get lost from now on.
+    func cut(_ family: Endpoint.Family) {
+        lost.insert(Endpoint.Families(family))
     }
 
     func heal() {
@@ -247,7 +254,9 @@ final class DHTWorld {
         for datagram in outbox.datagrams {
             let target = Int(datagram.receiver.low) - Int(Self.firstAddress)
             let family = datagram.receiver.family
-            guard inhabitants.indices.contains(target), inhabitants[target].families.includes(family) else { continue }
+            guard inhabitants.indices.contains(target), inhabitants[target].families.includes(family),
+                !lost.includes(family)
+            else { continue }
             let draw = randomness.next()
             guard draw & 0xFFFF_FFFF >= lossThreshold else { continue }
             let delay = latency.least + Int64(((draw >> 32) * latency.spread) >> 32)
@@ -276,7 +285,7 @@ final class DHTWorld {
             inhabitant.core.bootstrap(with: bootstrapAddresses(for: index, inhabitant), now: now)
         case .check(let number, let check):
             inhabitant.core.finishCheck(number, isPassed: check.isPassed, now: now)
-        case .expired, .rows, .statusChanged, .publicAddressChanged:
+        case .expired, .rows, .pinged, .statusChanged, .publicAddressChanged:
             break
         }
     }

@@ -10,11 +10,14 @@ struct CoreCosts {
     private let core: NodeCore
     private let peers: [(writer: PacketWriter, endpoint: Endpoint)]
     private let now = Instant(nanoseconds: 1_000_000_000)
+    private let only: String?
     private var randomness = Randomness.seeded(1)
 
-    init() {
+    /// - Parameter only: the one kind of request to send; `nil` for all.
+    init(only: String?) {
+        self.only = only
         var limits = NodeLimits()
-        limits.removeRates()
+        limits.liftRates()
         core = NodeCore(
             configuration: .init(id: .random(using: &randomness), limits: limits),
             randomness: randomness
@@ -79,6 +82,7 @@ struct CoreCosts {
         _ repetitions: Int,
         _ write: (Int, PacketWriter, inout MessagePackWriter) -> Void
     ) {
+        guard only == nil || only == name else { return }
         let requests = (0..<4096).map { index in
             var writer = MessagePackWriter()
             write(index, peers[index % 8].writer, &writer)

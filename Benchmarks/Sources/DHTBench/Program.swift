@@ -13,7 +13,7 @@ enum Program {
         case ("pingpong", 3): try await RoundTrips(nodes: numbers[0], flight: numbers[1], rounds: numbers[2]).run()
         case ("crypto", 1): try Cryptography(seconds: Double(numbers[0])).run()
         case ("core", 1):
-            var costs = CoreCosts()
+            var costs = CoreCosts(only: arguments.dropFirst(2).first)
             costs.run(repetitions: numbers[0])
         default: exit(2)
         }

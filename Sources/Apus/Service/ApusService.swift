@@ -15,17 +15,21 @@ public actor ApusService {
         public var bindAddress6: String?
         /// Offers loopback addresses to peers; only for trials on one machine.
         public var allowsLoopback: Bool
+        /// Whether nodes of the local network are looked for, and find ours.
+        public var discovery: Bool
 
         public init(
             bootstrap: [String] = [],
             bindAddress: String = "0.0.0.0",
             bindAddress6: String? = "::",
-            allowsLoopback: Bool = false
+            allowsLoopback: Bool = false,
+            discovery: Bool = false
         ) {
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
             self.bindAddress6 = bindAddress6
             self.allowsLoopback = allowsLoopback
+            self.discovery = discovery
         }
     }
 
@@ -101,7 +105,8 @@ public actor ApusService {
             bootstrap: options.bootstrap.isEmpty ? settings.bootstrap : options.bootstrap,
             bindAddress: options.bindAddress,
             bindAddress6: options.bindAddress6,
-            allowsLoopback: options.allowsLoopback
+            allowsLoopback: options.allowsLoopback,
+            discovery: options.discovery
         )
         let account = try Account(
             folder: AccountFolder(path: path),

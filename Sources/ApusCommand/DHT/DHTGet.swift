@@ -53,6 +53,6 @@ struct DHTGet: AsyncParsableCommand {
     private func show(_ opened: OpenedValue) {
         var fields = ValueText.fields(opened)
         fields["key"] = .string(key.hash.hex)
-        Output.line(ValueText.line(opened), json: fields, options.global)
+        Output.line(ValueText.line(opened), json: fields, options.common)
     }
 }

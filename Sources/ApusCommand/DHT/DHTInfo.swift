@@ -36,7 +36,7 @@ struct DHTInfo: AsyncParsableCommand {
             _ = try await session.node.closestNodes(to: await session.node.id)
             let model = await Recorder(session: session).model()
             let view = InfoView(paint: .standard, columns: RawTerminal.size.columns, rows: .max)
-            Output.line(view.lines(model).joined(separator: "\n"), json: model.fields, options.global)
+            Output.line(view.lines(model).joined(separator: "\n"), json: model.fields, options.common)
         }
         try await session.end()
     }

@@ -39,12 +39,12 @@ struct DHTListen: AsyncParsableCommand {
             var fields = ValueText.fields(opened)
             fields["event"] = .string("value")
             fields["key"] = .string(key.hash.hex)
-            Output.line(ValueText.line(opened), json: fields, options.global)
+            Output.line(ValueText.line(opened), json: fields, options.common)
         case .expired(let id):
             Output.line(
                 "\(ValueText.id(id))  (expired)",
                 json: ["event": .string("expired"), "key": .string(key.hash.hex), "id": .string(ValueText.id(id))],
-                options.global
+                options.common
             )
         }
     }

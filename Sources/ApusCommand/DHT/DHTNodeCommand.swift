@@ -31,7 +31,7 @@ struct DHTNodeCommand: AsyncParsableCommand {
         if service || !NodeInput.hasCommands {
             try await serve(session, until: signals)
         } else if RawTerminal.isPossible {
-            await PromptLoop(session: session, folder: options.global.folder).run(until: signals, atMost: limit)
+            await PromptLoop(session: session, folder: options.common.folder).run(until: signals, atMost: limit)
         } else {
             await readCommands(session, until: signals)
         }
@@ -42,7 +42,7 @@ struct DHTNodeCommand: AsyncParsableCommand {
     private var limit: Duration? { options.timeout.map { .seconds($0) } }
 
     private func serve(_ session: DHTSession, until signals: StopSignals) async throws {
-        Output.line(await session.greeting, json: await session.readiness, options.global)
+        Output.line(await session.greeting, json: await session.readiness, options.common)
         let announcement = Task { await session.reportConnection() }
         await signals.wait(atMost: limit)
         announcement.cancel()

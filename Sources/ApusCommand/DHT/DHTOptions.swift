@@ -5,13 +5,13 @@ import Foundation
 
 /// The options of all commands about the DHT.
 struct DHTOptions: ParsableArguments {
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var common: CommonOptions
 
     @Option(help: "The number of the network; nodes of other networks are not heard.")
     var network: UInt32 = 0
 
     @Option(help: "The UDP port (default: one that the system chooses).")
-    var port: UInt16 = 0
+    var port: UInt16?
 
     @Option(help: "The key that signs: FILE.pem with its certificate FILE.crt, as dhtnode writes them.")
     var identity: String?
@@ -19,7 +19,7 @@ struct DHTOptions: ParsableArguments {
     @Option(help: "Make a key and a certificate, unless FILE.pem is there already, and use them.")
     var saveIdentity: String?
 
-    @Option(help: "Keep the nodes that are known in this file, for the next start; files of dhtnode -f are read too.")
+    @Option(help: "Keep nodes and values in this file for the next start; files of dhtnode -f are read too.")
     var saveState: String?
 
     @Flag(help: "Stay out of the routing tables of others.")
@@ -43,11 +43,11 @@ struct DHTOptions: ParsableArguments {
         }
     }
 
-    var json: Bool { global.json }
+    var json: Bool { common.json }
 
     /// Where the network is joined.
     var bootstrap: [String] {
-        let given = global.bootstrapNodes
+        let given = common.bootstrapNodes
         if given == ["none"] { return [] }
         // The public nodes belong to network 0 alone.
         if given.isEmpty { return network == 0 ? Account.Network.publicBootstrap : [] }

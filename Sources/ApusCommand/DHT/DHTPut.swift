@@ -66,7 +66,7 @@ struct DHTPut: AsyncParsableCommand {
                 "encrypted": .boolean(encryptFor != nil), "permanent": .boolean(permanent),
                 "seconds": .number(Phrase.number(seconds)),
             ],
-            options.global
+            options.common
         )
         if permanent {
             if !options.json { Output.note("It is kept there until you end this command with Ctrl-C.") }

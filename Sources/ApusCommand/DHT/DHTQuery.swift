@@ -44,7 +44,7 @@ struct DHTQuery: AsyncParsableCommand {
         let rows = try await session.asking("Asking the nodes around \(key.hash)…") { node throws(DHTError) in
             try await node.query(key.hash, query)
         }
-        for row in rows { Output.line(RowText.line(row), json: RowText.fields(row, key: key.hash), options.global) }
+        for row in rows { Output.line(RowText.line(row), json: RowText.fields(row, key: key.hash), options.common) }
         try await session.end()
         if rows.isEmpty { throw Failure(kind: .notFound, sentence: "Nothing at \(key.hash) fits the query.") }
     }

@@ -57,7 +57,7 @@ struct DHTScan: AsyncParsableCommand {
         Output.line(
             "\(view.symbol(node.health)) \(node.id)  \(node.endpoint)",
             json: NodeText.fields(node),
-            options.global
+            options.common
         )
     }
 
@@ -75,7 +75,7 @@ struct DHTScan: AsyncParsableCommand {
                 "answered_ipv4": .integer(Int64(ipv4.answered)), "answered_ipv6": .integer(Int64(ipv6.answered)),
                 "complete": .boolean(isComplete), "seconds": .number(Phrase.number(time)),
             ],
-            options.global
+            options.common
         )
     }
 }

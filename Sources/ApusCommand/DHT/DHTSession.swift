@@ -7,7 +7,6 @@ import Runtime
 
 /// A node of this process, as the options of a command want it.
 final class DHTSession: Sendable {
-    private static let stateLimit = 256 << 20
     private static let savingPeriod = Duration.seconds(180)
     /// How long nodes of the local network get to be found after all others were given up.
     private static let localPatience = Duration.milliseconds(1500)
@@ -19,8 +18,19 @@ final class DHTSession: Sendable {
     let log: NodeLog
     /// Found out while the node tries, since it may take long.
     private let reasons: Task<[String], Never>
+    private let isBrief: Bool
+    private let loaded: NodeState?
 
-    private init(node: DHTNode, options: DHTOptions, identity: NodeIdentity.Identity?, log: NodeLog) {
+    private init(
+        node: DHTNode,
+        options: DHTOptions,
+        identity: NodeIdentity.Identity?,
+        log: NodeLog,
+        isBrief: Bool,
+        loaded: NodeState?
+    ) {
+        self.isBrief = isBrief
+        self.loaded = loaded
         self.node = node
         self.options = options
         self.identity = identity
@@ -32,20 +42,27 @@ final class DHTSession: Sendable {
         }
     }
 
-    /// Starts a node, which others need not know if it is brief; returns before any has answered.
+    /// Starts a node; returns before any other has answered.
+    ///
+    /// A brief one stays out of the tables of others, where it would only be in the way when it is gone.
     static func start(_ options: DHTOptions, isBrief: Bool = false) async throws -> DHTSession {
-        let log = NodeLog(isOn: options.global.verbose)
+        let log = NodeLog(isOn: options.common.verbose)
         let identity = try identity(options)
         var configuration = DHTNode.Configuration()
-        configuration.port = Int(options.port)
+        configuration.port = Int(options.port ?? 0)
         configuration.network = options.network
         configuration.bootstrap = options.bootstrap
         configuration.identity = identity
-        // A node that goes away at once would only be in the way of others.
         configuration.isClient = options.client || isBrief
+        if isBrief {
+            // A node of the same key or state may be running.
+            var randomness = configuration.randomness
+            configuration.id = .random(using: &randomness)
+        }
         configuration.discovery = !options.noDiscovery
         configuration.limitsRequests = !options.noRateLimit
-        configuration.savedState = try savedState(options)
+        let loaded = try savedState(options)
+        configuration.savedState = loaded
         let node = DHTNode(
             configuration: configuration,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
@@ -56,7 +73,7 @@ final class DHTSession: Sendable {
         } catch {
             throw Failure(kind: .refused, sentence: "\(error.reason).")
         }
-        return DHTSession(node: node, options: options, identity: identity, log: log)
+        return DHTSession(node: node, options: options, identity: identity, log: log, isBrief: isBrief, loaded: loaded)
     }
 
     private static func identity(_ options: DHTOptions) throws -> NodeIdentity.Identity? {
@@ -73,7 +90,7 @@ final class DHTSession: Sendable {
 
     private static func savedState(_ options: DHTOptions) throws -> NodeState? {
         guard let path = options.saveState, FileManager.default.fileExists(atPath: path) else { return nil }
-        let content = try PrivateFile.read(path, limit: stateLimit)
+        let content = try PrivateFile.read(path, limit: NodeState.longest)
         do {
             return try NodeState(decoding: content)
         } catch {
@@ -146,7 +163,14 @@ final class DHTSession: Sendable {
 
     func save() async throws {
         guard let path = options.saveState else { return }
-        try PrivateFile.write(await node.savedState.encoded, to: path)
+        var state = await node.export()
+        if isBrief, let loaded {
+            // It is the state of another node, of which this one has seen a part.
+            state.id = loaded.id
+            let seen = Set(state.contacts.map(\.id))
+            state.contacts += loaded.contacts.filter { !seen.contains($0.id) }
+        }
+        try PrivateFile.write(state.encoded, to: path)
     }
 
     /// Saves the state, if that is wanted, and stops the node.

@@ -40,7 +40,8 @@ enum Phrase {
         for unit in ["B", "KiB", "MiB", "GiB"] {
             if amount < 1000 || unit == "GiB" {
                 let tenths = Int((amount * 10).rounded())
-                return amount >= 100 || tenths % 10 == 0 ? "\(Int(amount.rounded())) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
+                return amount >= 100 || tenths % 10 == 0
+                    ? "\(Int(amount.rounded())) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
             }
             amount /= 1024
         }

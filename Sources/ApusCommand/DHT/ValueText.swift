@@ -9,6 +9,9 @@ enum ValueText {
     static func content(of value: Value) -> String {
         if value.isEncrypted { return "(encrypted, \(value.cypher.count) bytes)" }
         if let endpoint = ServiceAnnouncement.endpoint(of: value) { return "\(endpoint)" }
+        if value.type == ValueType.certificate.number, let chain = CertificatePayload.chain(in: value.data) {
+            return "certificate of the key \(chain.shortDeviceID)"
+        }
         if let text = text(of: value) { return Output.safe(text) }
         let shown = value.data.prefix(24)
         let rest = value.data.count > shown.count ? "…" : ""

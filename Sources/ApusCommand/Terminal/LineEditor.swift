@@ -124,8 +124,9 @@ struct LineEditor: Sendable {
 
     private mutating func submit() -> Outcome {
         let line = text
-        let isKept = !line.allSatisfy(\.isWhitespace) && line != history.last
-        if isKept { history.append(line) }
+        var kept = line[...]
+        while kept.last?.isWhitespace == true { kept.removeLast() }
+        if !kept.isEmpty, kept != history.last ?? "" { history.append(String(kept)) }
         clear()
         return .submitted(line)
     }

@@ -25,9 +25,10 @@ enum LiveScreen {
         RawTerminal.leave()
     }
 
-    /// Paints lines, which must not be wider than the terminal, as far as there is room.
+    /// Paints lines, as far as there is room.
     static func paint(_ lines: [String]) {
-        let shown = lines.prefix(RawTerminal.size.rows).joined(separator: "\u{1B}[K\r\n")
+        let size = RawTerminal.size
+        let shown = lines.prefix(size.rows).map { ANSIText.cut($0, to: size.columns) }.joined(separator: "\u{1B}[K\r\n")
         write("\u{1B}[H\(shown)\u{1B}[K\u{1B}[J")
     }
 

@@ -15,4 +15,19 @@ struct datagram {
 int datagrams_receive(int socket, struct datagram *_Nonnull datagrams, unsigned int count);
 int datagrams_send(int socket, struct datagram *_Nonnull datagrams, unsigned int count);
 
+/// Whether the system can cut messages into datagrams.
+#ifdef __linux__
+enum { datagrams_can_cut = 1 };
+#else
+enum { datagrams_can_cut = 0 };
+#endif
+
+/// Bytes of memory, aligned like a word, that one message needs to be cut.
+enum { datagrams_control_size = 32 };
+
+/// Lets the system cut a message into datagrams of a size, the last of which may be shorter; 0 says that it takes it whole.
+///
+/// The control memory must be there until the message is sent.
+void datagrams_cut(struct datagram *_Nonnull message, void *_Nonnull control, unsigned short size);
+
 #endif

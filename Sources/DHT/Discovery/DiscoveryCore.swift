@@ -108,7 +108,7 @@ package struct DiscoveryCore: Sendable {
             guard let answer = announcement(sender.family), answerRate.admit(at: now) else { return [] }
             return [.send(answer, to: sender)]
         case .announcement(let announcement):
-            guard announcement.id != id, announcement.network == network else { return [] }
+            guard announcement.id != id, announcement.network == network, !sender.isLinkLocal else { return [] }
             let endpoint = sender.withPort(announcement.port)
             guard isNew(endpoint, now: now), findingRate.admit(at: now) else { return [] }
             known[endpoint] = now
@@ -131,6 +131,9 @@ package struct DiscoveryCore: Sendable {
 }
 
 extension Endpoint {
+    /// Such an address means nothing without the interface it belongs to, which an endpoint does not say.
+    fileprivate var isLinkLocal: Bool { family == .ipv6 && high >> 54 == 0x3FA }
+
     /// The same address with another port.
     func withPort(_ port: UInt16) -> Endpoint {
         switch family {

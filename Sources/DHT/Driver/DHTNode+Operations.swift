@@ -60,6 +60,8 @@ extension DHTNode {
     }
 
     /// Signs a value and puts it; one that we put under the same id before is replaced by this newer edition.
+    ///
+    /// - Throws: ``DHTError/Code/invalidArgument`` when the value has had its last edition, which is the one of number 65 535.
     @discardableResult
     public func putSigned(
         _ value: Value,
@@ -74,7 +76,10 @@ extension DHTNode {
             let id = value.id
             let stored = try await get(key, filters: [.id(id)])
             for known in stored where known.signer == owner && known.value.sequence >= value.sequence {
-                value.sequence = known.value.sequence &+ 1
+                guard known.value.sequence < .max else {
+                    throw DHTError(.invalidArgument, "The value has had its last edition")
+                }
+                value.sequence = known.value.sequence + 1
             }
         }
         let signed = try await compute { [vault, value] in try vault.sign(value) }

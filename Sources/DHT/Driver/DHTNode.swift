@@ -22,14 +22,24 @@ public actor DHTNode {
         public var bootstrap: [String] = []
         /// The key that signs and opens values, and the chain of its certificate, which is published.
         public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
+        /// The id of the node; `nil` takes that of the key, or of the saved state, or one by chance.
+        public var id: InfoHash?
         /// Whether to stay out of the routing tables of others.
         public var isClient = false
         /// Whether to look for nodes on the local network, and to be found there.
         public var discovery = false
         /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
         public var limitsRequests = true
+        /// Whether the nodes of the network stay for long, as in a private network of servers: then others are told every
+        /// five minutes instead of every twenty seconds what is listened to.
+        public var isNetworkStable = false
+        /// Whether values of others are handed on to nodes that have come closer to their keys.
+        public var maintainsStorage = false
         /// Bytes of values that are kept for others.
         public var storedBytes = 64 << 20
+        /// Keys that are looked for, put to or listened at, those of the last hour included; each counts once for each
+        /// address family, and more fail.
+        public var searches = 16_384
         /// Types of values besides the standard ones, or in their place.
         public var valueTypes: [ValueType] = []
         public var randomness = Randomness.secure
@@ -61,12 +71,16 @@ public actor DHTNode {
     private var timerDeadline = Instant.distantFuture
     private var bootstrapHosts: [HostAddress]
     private let batch = DatagramBatch()
+    /// Addresses that the system could not send to in this turn.
+    private var unreachable: Set<Endpoint> = []
     private var lastReopening = PerFamily { _ in Instant.longAgo }
     private var discovery: LocalDiscovery?
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
     var queries: [OperationID: QueryWaiter] = [:]
+    var pings: [OperationID: UInt64] = [:]
+    var pingWaiters: [UInt64: PingWaiter] = [:]
     var puts: [OperationID: CheckedContinuation<Bool, Never>] = [:]
     var listeners: [OperationID: ListenerSink] = [:]
     private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
@@ -91,7 +105,9 @@ public actor DHTNode {
         vault = ValueVault(key: configuration.identity?.key)
         randomness = configuration.randomness
         let id: InfoHash
-        if configuration.identity == nil, let saved = configuration.savedState, !saved.id.isZero {
+        if let given = configuration.id {
+            id = given
+        } else if configuration.identity == nil, let saved = configuration.savedState, !saved.id.isZero {
             id = saved.id
         } else if let identity = configuration.identity {
             id = InfoHash(hashing: "node:" + identity.key.publicKey.shortID.hex)
@@ -100,12 +116,15 @@ public actor DHTNode {
         }
         var limits = NodeLimits()
         limits.storedBytes = configuration.storedBytes
+        limits.searches = max(configuration.searches, 1)
         if !configuration.limitsRequests { limits.liftRates() }
         core = NodeCore(
             configuration: NodeCore.Configuration(
                 id: id,
                 network: configuration.network,
                 isClient: configuration.isClient,
+                isStable: configuration.isNetworkStable,
+                maintainsStorage: configuration.maintainsStorage,
                 limits: limits,
                 types: ValueTypes(adding: configuration.valueTypes)
             ),
@@ -166,6 +185,9 @@ public actor DHTNode {
         gets.removeAll()
         for query in queries.values { query.continuation.resume(returning: query.rows) }
         queries.removeAll()
+        for waiter in pingWaiters.values { waiter.continuation.resume(returning: nil) }
+        pingWaiters.removeAll()
+        pings.removeAll()
         for put in puts.values { put.resume(returning: false) }
         puts.removeAll()
         for listener in listeners.values { listener.continuation.finish() }
@@ -226,7 +248,7 @@ public actor DHTNode {
     public var id: InfoHash { core.id }
 
     /// Adds an address to start from, and tries it if the node is not connected.
-    public func addBootstrap(_ address: String) {
+    public func bootstrap(_ address: String) {
         guard let host = HostAddress(address), !bootstrapHosts.contains(host), bootstrapHosts.count < 64 else { return }
         bootstrapHosts.append(host)
         guard state == .running, core.status != .connected else { return }
@@ -337,6 +359,12 @@ public actor DHTNode {
     func endTurn() {
         isInTurn = false
         flush()
+        // What follows from it may be refused too, but each node of a search is turned to only once.
+        while !unreachable.isEmpty {
+            core.cannotReach(unreachable, now: now)
+            unreachable.removeAll(keepingCapacity: true)
+            flush()
+        }
         for event in core.takeEvents() { handle(event) }
         armTimer()
     }
@@ -348,7 +376,7 @@ public actor DHTNode {
         while let first = waiting.first {
             let family = first.receiver.family
             let end = waiting.firstIndex { $0.receiver.family != family } ?? waiting.endIndex
-            sockets[family]?.send(waiting[..<end], of: core.outbox.bytes, batch)
+            sockets[family]?.send(waiting[..<end], of: core.outbox.bytes, batch) { unreachable.insert($0) }
             waiting = waiting[end...]
         }
     }
@@ -405,6 +433,8 @@ public actor DHTNode {
             enqueue(values.map { .value($0) }, for: operation)
         case .rows(let operation, let rows):
             queries[operation]?.rows += rows
+        case .pinged(let operation, let answer):
+            pingEnded(operation, answer)
         case .expired(let operation, let ids):
             enqueue(ids.map { .expired($0) }, for: operation)
         case .finished(let operation, let succeeded):

@@ -17,6 +17,10 @@ import CDatagram
     private static let longestDatagram = 65_536
     /// Room for a `sockaddr_in6`.
     private static let longestName = 32
+    private static let controlSize = Int(datagrams_control_size)
+    /// What the system cuts into datagrams at most, as one that is not cut may have, and less than the least usual MTU.
+    private static let longestRun = 64
+    private static let longestCut = 1400
 
     // Everything is allocated here, initialised before `init` ends, and freed in `deinit` only. The system makes the pages
     // of a slot when they are first written, so that long datagrams have room that short ones do not cost.
@@ -24,6 +28,7 @@ import CDatagram
     private let names = UnsafeMutableRawPointer.allocate(byteCount: capacity * longestName, alignment: 8)
     private let parts = UnsafeMutablePointer<iovec>.allocate(capacity: capacity)
     private let messages = UnsafeMutablePointer<datagram>.allocate(capacity: capacity)
+    private let controls = UnsafeMutableRawPointer.allocate(byteCount: capacity * controlSize, alignment: 8)
 
     init() {
         unsafe names.initializeMemory(as: UInt8.self, repeating: 0, count: Self.capacity * Self.longestName)
@@ -37,6 +42,7 @@ import CDatagram
     }
 
     deinit {
+        unsafe controls.deallocate()
         unsafe messages.deallocate()
         unsafe parts.deallocate()
         unsafe names.deallocate()
@@ -53,6 +59,7 @@ import CDatagram
             unsafe parts[index].iov_base = slots + index * Self.longestDatagram
             unsafe parts[index].iov_len = Self.longestDatagram
             unsafe messages[index].header.msg_namelen = socklen_t(Self.longestName)
+            unsafe datagrams_cut(messages + index, controls, 0)
         }
         var count: CInt
         repeat {
@@ -72,36 +79,84 @@ import CDatagram
     ///
     /// One that the system refuses is lost, and no other with it.
     ///
+    /// - Parameters:
+    ///   - datagrams: in the order in which they are sent.
+    ///   - bytes: those of the outbox.
+    ///   - socket: of the family of the receivers.
+    ///   - unreachable: is told of the addresses that the system knows no way to.
     /// - Returns: where those begin for which the system has no room now.
-    func send(_ datagrams: ArraySlice<Outbox.Datagram>, of bytes: [UInt8], on socket: DatagramSocket) -> Int {
+    func send(
+        _ datagrams: ArraySlice<Outbox.Datagram>,
+        of bytes: [UInt8],
+        on socket: DatagramSocket,
+        unreachable: (Endpoint) -> Void = { _ in }
+    ) -> Int {
         // The bytes stay where they are during the closure, and the system copies them.
         unsafe bytes.withUnsafeBytes { bytes in
             var next = datagrams.startIndex
+            var cuts = true
             while next < datagrams.endIndex {
-                let count = min(datagrams.endIndex - next, Self.capacity)
-                for index in 0..<count { unsafe prepare(index, datagrams[next + index], of: bytes) }
+                var count = 0
+                var end = next
+                while count < Self.capacity, end < datagrams.endIndex {
+                    let run = cuts ? run(from: end, in: datagrams) : end + 1
+                    unsafe prepare(count, datagrams[end..<run], of: bytes)
+                    end = run
+                    count += 1
+                }
                 let sent = unsafe datagrams_send(socket.descriptor, messages, CUnsignedInt(count))
                 if sent > 0 {
-                    next += Int(sent)
+                    for _ in 0..<sent { next = cuts ? run(from: next, in: datagrams) : next + 1 }
                 } else if errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS {
                     return next
                 } else if errno != EINTR {
-                    next += 1
+                    if cuts, run(from: next, in: datagrams) > next + 1 {
+                        // Not every device can take what is to be cut.
+                        cuts = false
+                    } else {
+                        if Self.isUnreachable(errno) { unreachable(datagrams[next].receiver) }
+                        next += 1
+                    }
                 }
             }
             return next
         }
     }
 
-    private func prepare(_ index: Int, _ datagram: Outbox.Datagram, of bytes: UnsafeRawBufferPointer) {
+    private static func isUnreachable(_ code: CInt) -> Bool {
+        switch code {
+        case ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, EPERM, EACCES: true
+        default: false
+        }
+    }
+
+    /// The end of a row of datagrams of one length to one receiver, which the system can make out of one message.
+    private func run(from start: Int, in datagrams: ArraySlice<Outbox.Datagram>) -> Int {
+        let first = datagrams[start]
+        let length = first.end - first.start
+        var end = start + 1
+        guard datagrams_can_cut != 0, length > 0, length <= Self.longestCut else { return end }
+        let limit = min(datagrams.endIndex, start + min(Self.longestRun, Self.longestDatagram / 2 / length))
+        while end < limit, datagrams[end].receiver == first.receiver, datagrams[end].start == datagrams[end - 1].end,
+            datagrams[end].end - datagrams[end].start == length
+        {
+            end += 1
+        }
+        return end
+    }
+
+    private func prepare(_ index: Int, _ run: ArraySlice<Outbox.Datagram>, of bytes: UnsafeRawBufferPointer) {
+        guard let first = run.first, let last = run.last else { return }
         // An index below the capacity. The system does not write to what it sends. A name has room for both addresses.
         let part = unsafe UnsafeMutableRawBufferPointer(
-            mutating: UnsafeRawBufferPointer(rebasing: bytes[datagram.start..<datagram.end])
+            mutating: UnsafeRawBufferPointer(rebasing: bytes[first.start..<last.end])
         )
         unsafe parts[index].iov_base = part.baseAddress
         unsafe parts[index].iov_len = part.count
         let name = unsafe names + index * Self.longestName
-        unsafe messages[index].header.msg_namelen = datagram.receiver.writeSocketAddress(to: name)
+        unsafe messages[index].header.msg_namelen = first.receiver.writeSocketAddress(to: name)
+        let size = run.count > 1 ? UInt16(first.end - first.start) : 0
+        unsafe datagrams_cut(messages + index, controls + index * Self.controlSize, size)
     }
 }
 

@@ -8,9 +8,14 @@ struct FamilySocket {
     var port: Int { channel.localAddress?.port ?? 0 }
 
     /// Sends datagrams to addresses of the family.
-    func send(_ datagrams: ArraySlice<Outbox.Datagram>, of bytes: [UInt8], _ batch: DatagramBatch) {
+    func send(
+        _ datagrams: ArraySlice<Outbox.Datagram>,
+        of bytes: [UInt8],
+        _ batch: DatagramBatch,
+        unreachable: (Endpoint) -> Void
+    ) {
         guard channel.isActive else { return }
-        let waiting = datagrams[batch.send(datagrams, of: bytes, on: socket)...]
+        let waiting = datagrams[batch.send(datagrams, of: bytes, on: socket, unreachable: unreachable)...]
         if !waiting.isEmpty { queue(waiting, of: bytes) }
     }
 

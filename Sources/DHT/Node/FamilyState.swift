@@ -1,4 +1,5 @@
 import Keys
+import Runtime
 
 /// What a node keeps apart for each address family.
 struct FamilyState: Sendable {
@@ -8,6 +9,8 @@ struct FamilyState: Sendable {
     var searchOrder: [InfoHash] = []
     var status = NodeStatus.disconnected
     var hasLookedUpItself = false
+    /// When a packet last came.
+    var lastHeard = Instant.longAgo
     /// Pings of addresses whose nodes are not known that wait for an answer.
     var bootstrapPings = 0
 

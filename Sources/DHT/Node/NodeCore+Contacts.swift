@@ -13,6 +13,7 @@ extension NodeCore {
     ) -> NodeIndex? {
         let family = contact.endpoint.family
         guard contact.id != id, !contact.id.isZero, families.includes(family) else { return nil }
+        if evidence == .packet, let known = nodes.touch(contact, isClient: isClient, now: now) { return known }
         if nodes.count(of: family) >= limits.nodes { sweepNodes() }
         let index: NodeIndex
         var isNew = false

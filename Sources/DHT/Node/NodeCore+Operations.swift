@@ -20,6 +20,11 @@ extension NodeCore {
         let own = storage.values(at: key).map(\.value).filter { query.matches($0) }
         for value in own { get.seen.insert(ValueMark(value)) }
         if !own.isEmpty { events.append(.values(operation, own)) }
+        if let heard = heardValues(query, in: wanted, at: key, now: now) {
+            let more = heard.filter { query.matches($0) && get.seen.insert(ValueMark($0)).inserted }
+            if !more.isEmpty { events.append(.values(operation, more)) }
+            return succeed(operation)
+        }
         wanted.gets.append(get)
         markSearches(at: key)
         settle(now)
@@ -46,6 +51,12 @@ extension NodeCore {
         wanted.gets.append(get)
         let own = storage.values(at: key).map { FieldRow($0.value, fields: ValueField.allCases) }
         deliver(rows: own, to: wanted, where: { $0.operation == operation })
+        if let heard = heardValues(asked, in: wanted, at: key, now: now) {
+            let rows = heard.map { FieldRow($0, fields: ValueField.allCases) }
+            deliver(rows: rows, to: wanted, where: { $0.operation == operation })
+            wanted.gets.removeLast()
+            return succeed(operation)
+        }
         markSearches(at: key)
         settle(now)
         return operation
@@ -108,18 +119,7 @@ extension NodeCore {
     package func listen(at key: InfoHash, filters: [ValueFilter] = [], now: Instant) -> OperationID {
         let operation = begin(at: key)
         guard let (wanted, _) = prepare(key, now: now) else { return fail(operation) }
-        let query = Query(filters: filters)
-        let own = storage.values(at: key).map(\.value).filter { query.matches($0) }
-        // A listening that nobody uses any more has told its values already, so it cannot be joined.
-        wanted.listens.append(
-            Listen(
-                id: takeNumber(),
-                query: query,
-                operations: [operation],
-                cache: ListenCache(limit: limits.heardValues, variants: limits.heardVariants)
-            )
-        )
-        for value in own { hearOwn(value, at: key, now: now) }
+        join(wanted, at: key, operation: operation, filters: filters, now: now)
         markSearches(at: key)
         settle(now)
         return operation
@@ -130,10 +130,7 @@ extension NodeCore {
         guard let key = operations.removeValue(forKey: operation), let wanted = wanted(at: key) else { return }
         wanted.gets.removeAll { $0.operation == operation }
         forget(operation, in: key)
-        for index in wanted.listens.indices where wanted.listens[index].operations.contains(operation) {
-            wanted.listens[index].operations.removeAll { $0 == operation }
-            if wanted.listens[index].operations.isEmpty { wanted.listens[index].lingersUntil = now }
-        }
+        leave(wanted, operation: operation, now: now)
         markSearches(at: key)
         settle(now)
     }
@@ -194,6 +191,12 @@ extension NodeCore {
     private func fail(_ operation: OperationID) -> OperationID {
         operations[operation] = nil
         events.append(.finished(operation, succeeded: false))
+        return operation
+    }
+
+    private func succeed(_ operation: OperationID) -> OperationID {
+        operations[operation] = nil
+        events.append(.finished(operation, succeeded: true))
         return operation
     }
 

@@ -95,7 +95,7 @@ extension NodeCore {
     }
 
     /// Takes a request out; what still waits to be sent of it is not needed any more.
-    private func forget(_ request: Request) {
+    func forget(_ request: Request) {
         requests[request.transaction] = nil
         if !request.values.isInline { parts.remove(request.parts) }
     }
@@ -112,14 +112,20 @@ extension NodeCore {
 
     /// Pings addresses of which only the address is known.
     package func ping(_ endpoints: [Endpoint], now: Instant) {
-        for endpoint in endpoints.prefix(64) where !endpoint.isMartian && families.includes(endpoint.family) {
-            let sent = send(.bootstrap, node: nil, receiver: endpoint, values: .none, now: now) {
-                writer.ping($0, to: &$1)
-            }
-            if sent != nil { states[endpoint.family].bootstrapPings += 1 }
-        }
+        for endpoint in endpoints.prefix(64) { sendGreeting(to: endpoint, for: nil, now: now) }
         statusMayHaveChanged = true
         settle(now)
+    }
+
+    /// Pings an address whose node is not known; whether it could.
+    @discardableResult
+    func sendGreeting(to endpoint: Endpoint, for operation: OperationID?, now: Instant) -> Bool {
+        guard !endpoint.isMartian, families.includes(endpoint.family) else { return false }
+        let sent = send(.bootstrap(operation), node: nil, receiver: endpoint, values: .none, now: now) {
+            writer.ping($0, to: &$1)
+        }
+        if sent != nil { states[endpoint.family].bootstrapPings += 1 }
+        return sent != nil
     }
 
     // MARK: Time
@@ -128,6 +134,10 @@ extension NodeCore {
         guard var request = requests[transaction] else { return }
         guard request.deadline <= now else {
             guard !request.isSlow, request.attempt == 1, request.values.isInline else { return }
+            guard !isBeingAnswered(request) else {
+                timers.insert(.request(transaction), at: request.deadline)
+                return
+            }
             requests[transaction]?.isSlow = true
             // More likely it was lost than that the node has become slow.
             sendAgain(request)
@@ -136,15 +146,15 @@ extension NodeCore {
         }
         guard !parts.contains(request.parts) else {
             // It is still being sent.
-            request.deadline = now + request.delay
-            requests[transaction] = request
-            timers.insert(.request(transaction), at: request.deadline)
-            return
+            return postpone(request, to: now + request.delay)
+        }
+        switch retry(of: request, now: now) {
+        case .now: break
+        case .never: return
+        case .later(let time): return postpone(request, to: time)
         }
         guard request.attempt < Timing.attempts else {
-            forget(request)
-            expire(request, now: now)
-            return
+            return giveUp(request, now: now)
         }
         let wasSlow = request.isSlow
         request.isSlow = true
@@ -162,12 +172,19 @@ extension NodeCore {
         sendParts(of: request.values, request.transaction, to: request.receiver)
     }
 
+    private func postpone(_ request: Request, to time: Instant) {
+        requests[request.transaction]?.deadline = time
+        timers.insert(.request(request.transaction), at: time)
+    }
+
     /// Nobody answered: the node is taken for gone.
-    private func expire(_ request: Request, now: Instant) {
+    func giveUp(_ request: Request, now: Instant) {
+        forget(request)
         counters.expired += 1
         guard let node = request.node else {
             states[request.receiver.family].bootstrapPings -= 1
             statusMayHaveChanged = true
+            if case .bootstrap(let operation?) = request.purpose { events.append(.pinged(operation, nil)) }
             return
         }
         nodes[node].pendingRequests -= 1
@@ -212,9 +229,12 @@ extension NodeCore {
         switch request.purpose {
         case .ping, .update:
             break
-        case .bootstrap, .maintenance:
+        case .bootstrap(let operation?):
+            let answer = PingAnswer(id: packet.sender, roundTrip: now - request.began)
+            events.append(.pinged(operation, answer))
+        case .bootstrap(nil), .maintenance:
             learnNodes(packet, bytes, from: sender, for: nil, now: now)
-        case .find(let search), .get(let search, _, _), .probe(let search):
+        case .find(let search), .get(let search, _, _), .page(let search), .pageValue(let search), .probe(let search):
             answerSearch(request, search, packet, bytes, values: values, node: node, from: sender, now: now)
         case .put(let search, let announce), .refresh(let search, let announce):
             nodes[node].authErrors = 0
@@ -236,7 +256,7 @@ extension NodeCore {
             states[sender.family].bootstrapPings -= 1
         }
         forget(request)
-        if request.attempt == 1 { responseTimes.note(now - request.began) }
+        if request.attempt == 1, request.values.isInline { responseTimes.note(now - request.began) }
         nodes[node].lastReply = now
         statusMayHaveChanged = true
         let ping = states[nodes[node].family].table.insert(node, evidence: .reply, nodes: nodes, now: now)

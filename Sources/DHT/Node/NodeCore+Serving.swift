@@ -63,7 +63,7 @@ extension NodeCore {
         var answer = answer(packet, target: packet.key, to: sender, now: now)
         if let query = packet.query, !query.fields.isEmpty {
             let found = storage.values(at: packet.key).filter { query.matches($0.value) }
-            if !found.isEmpty { answer.rows = (query.fields, rows(of: found)) }
+            if !found.isEmpty { answer.rows = (query.fields, rows(of: found, fields: query.fields)) }
         } else {
             guard let values = values(for: packet, of: node, at: sender, now: now) else { return }
             answer.values = OutgoingValues(values)
@@ -73,10 +73,12 @@ extension NodeCore {
     }
 
     /// As many values as their fields fit into one datagram.
-    private func rows(of found: [Storage.Stored]) -> [Value] {
+    private func rows(of found: [Storage.Stored], fields: [ValueField]) -> [Value] {
+        let fixed = fields.reduce(0) { $0 + $1.mostBytes }
+        let hasUserType = fields.contains(.userType)
         var left = limits.rowBytes
         return found.prefix { stored in
-            left -= 48 + stored.value.userType.utf8.count
+            left -= fixed + (hasUserType ? stored.value.userType.utf8.count : 0)
             return left >= 0
         }
         .map(\.value)

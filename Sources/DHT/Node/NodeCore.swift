@@ -11,6 +11,10 @@ package final class NodeCore {
         package var id: InfoHash
         package var network: UInt32
         package var isClient: Bool
+        /// Whether the nodes of the network do not come and go, so that they need to be told less often who listens.
+        package var isStable: Bool
+        /// Whether values of others are handed on to nodes that have come closer to their keys.
+        package var maintainsStorage: Bool
         /// At most four characters.
         package var agent: String
         /// Those that there is a socket of.
@@ -22,6 +26,8 @@ package final class NodeCore {
             id: InfoHash,
             network: UInt32 = 0,
             isClient: Bool = false,
+            isStable: Bool = false,
+            maintainsStorage: Bool = false,
             agent: String = "ap1",
             families: Endpoint.Families = .both,
             limits: NodeLimits = NodeLimits(),
@@ -30,6 +36,8 @@ package final class NodeCore {
             self.id = id
             self.network = network
             self.isClient = isClient
+            self.isStable = isStable
+            self.maintainsStorage = maintainsStorage
             self.agent = agent
             self.families = families
             self.limits = limits
@@ -41,7 +49,7 @@ package final class NodeCore {
     enum Wake: Sendable {
         case request(UInt32)
         case search(SearchID)
-        case storage, confirm, sweep, rotation, bootstrap, parts
+        case storage, storageMaintenance, confirm, sweep, rotation, bootstrap, parts
     }
 
     struct Socket {
@@ -61,6 +69,7 @@ package final class NodeCore {
     let writer: PacketWriter
     let wireLimits = WireLimits.standard
     var limits: NodeLimits { configuration.limits }
+    var listenRefresh: Duration { configuration.isStable ? Timing.stableListenRefresh : Timing.listenRefresh }
     var types: ValueTypes { configuration.types }
 
     var randomness: Randomness
@@ -72,7 +81,7 @@ package final class NodeCore {
     /// Those in which a node answered lately.
     private(set) var connected: Endpoint.Families = []
     var states: PerFamily<FamilyState>
-    var nodes: NodeTable
+    let nodes: NodeTable
     var requests: [UInt32: Request] = [:]
     var responseTimes = ResponseTimes()
     var searches: [SearchID: Search] = [:]
@@ -99,6 +108,11 @@ package final class NodeCore {
     var isBootstrapScheduled = false
     var confirmAt = Instant.distantFuture
     var storageWake = Instant.distantFuture
+    /// Keys that the maintenance of the storage has not looked at yet, how many it looks at in one go, and when it begins
+    /// anew.
+    var maintained: [InfoHash] = []
+    var maintenanceShare = 0
+    var maintenanceBegins = Instant.longAgo
     var parts: PartQueue
     var isPartTimerSet = false
 
@@ -159,6 +173,10 @@ package final class NodeCore {
         confirmAt = now + randomness.duration(in: Timing.confirmFirst)
         timers.insert(.confirm, at: confirmAt)
         timers.insert(.sweep, at: now + randomness.duration(in: Timing.sweep))
+        if configuration.maintainsStorage {
+            maintenanceBegins = now + Timing.storageMaintenance
+            timers.insert(.storageMaintenance, at: maintenanceBegins)
+        }
         timers.insert(.rotation, at: now + randomness.duration(in: Timing.secretRotation))
         isResolving = true
         statusMayHaveChanged = true
@@ -192,6 +210,7 @@ package final class NodeCore {
             case .request(let transaction): requestDue(transaction, now: now)
             case .search(let id): searchDue(id, now: now)
             case .storage: expireStorage(now: now)
+            case .storageMaintenance: storageMaintenanceDue(now: now)
             case .confirm: confirmDue(now: now)
             case .sweep: sweepDue(now: now)
             case .rotation:
@@ -231,6 +250,7 @@ package final class NodeCore {
         if let range = packet.values {
             guard let array = try? ValueArray(decoding: bytes.extracting(range), limits: wireLimits) else {
                 counters.malformed += 1
+                cannotTake(packet, from: sender, now: now)
                 return
             }
             values = array
@@ -303,6 +323,7 @@ package final class NodeCore {
             evidence: .packet,
             now: now
         )
+        states[sender.family].lastHeard = now
         switch packet.kind {
         case .request(let method):
             counters.served += 1

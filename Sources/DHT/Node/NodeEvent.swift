@@ -1,3 +1,5 @@
+public import Keys
+
 /// A get, put or listen of the user of a node.
 package struct OperationID: Hashable, Comparable, Sendable {
     package let number: UInt64
@@ -21,6 +23,13 @@ public enum NodeStatus: Int, Sendable, Comparable {
     }
 }
 
+/// What a node answered to a ping.
+public struct PingAnswer: Sendable, Equatable {
+    public let id: InfoHash
+    /// From the first packet to the answer, so with all of the pauses before others were sent.
+    public let roundTrip: Duration
+}
+
 /// What the core wants its driver to know or do, besides sending datagrams.
 package enum NodeEvent: Sendable {
     /// Values that a get found or a listener heard, each once.
@@ -29,6 +38,8 @@ package enum NodeEvent: Sendable {
     case rows(OperationID, [FieldRow])
     /// Values that a listener heard of are gone.
     case expired(OperationID, [Value.ID])
+    /// A ping of the user was answered, or will not be.
+    case pinged(OperationID, PingAnswer?)
     /// A get or a put is over.
     case finished(OperationID, succeeded: Bool)
     case statusChanged(NodeStatus)

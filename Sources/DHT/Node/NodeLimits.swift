@@ -4,6 +4,7 @@
 package struct NodeLimits: Sendable {
     /// Known nodes of one family.
     package var nodes = 16_384
+    /// Searches of one family.
     package var searches = 16_384
     package var pendingRequests = 65_536
     /// Store requests whose signatures are being checked elsewhere.
@@ -29,6 +30,10 @@ package struct NodeLimits: Sendable {
     package var storedBytes = 64 << 20
     /// Values that one listener remembers in order to report each only once.
     package var heardValues = 4096
+    /// Bytes of these values; of those beyond only marks are kept.
+    package var heardBytes = 4 << 20
+    /// Values that are fetched one by one from one node.
+    package var pagedValues = 16_384
     /// Rows of fields that one query finds.
     package var foundRows = 16_384
     /// Different contents of one id that a listener remembers.
@@ -59,14 +64,27 @@ enum Timing {
     static let firstRetry = Duration.milliseconds(1000)
     static let retryJitter = Duration.milliseconds(250)
     static let attempts = 3
+    /// Between two refusals of the system to send, so that they are not one.
+    static let secondRefusal = Duration.milliseconds(500)
     /// Before this no answer is late.
     static let leastPatience = Duration.milliseconds(50)
+    /// So long a get that found nothing waits for answers that are late: a device may be busy, and is asked twice.
+    static let hope = Duration.milliseconds(1500)
 
     static let syncLifetime = Duration.seconds(600)
     static let watch = Duration.seconds(60)
     static let stepPause = Duration.milliseconds(100)
     static let searchIdle = Duration.seconds(62 * 60)
     static let listenRefresh = Duration.seconds(20)
+    /// Among nodes that do not come and go.
+    static let stableListenRefresh = Duration.seconds(290)
+    static let storageMaintenance = Duration.seconds(600)
+    static let storageMaintenanceStep = Duration.seconds(5)
+    static let storageMaintenanceSteps = 100
+    /// How long a listening goes on without listeners.
+    static let listenLinger = Duration.seconds(60)
+    /// After this long what a node pushed when it confirmed has arrived.
+    static let listenSettling = Duration.seconds(4)
     static let listenSweep = Duration.seconds(15)
     static let announceMargin = Duration.seconds(10)
     static let bucketSilence = Duration.seconds(600)
@@ -85,5 +103,9 @@ enum Timing {
     static let wantsBothOneIn = 38
     static let listenNodes = 4
     static let parallelGets = 4
+    /// Values that are fetched from one node at the same time, when they are fetched one by one.
+    static let parallelPages = 4
+    /// An answer in parts that has been still for so long has lost some of them.
+    static let answerSilence = Duration.milliseconds(500)
     static let toleratedBadNodes = 25
 }

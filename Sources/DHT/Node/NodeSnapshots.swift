@@ -166,7 +166,7 @@ extension NodeCore {
             gets: search.gets.count,
             puts: search.announces.filter { !$0.isPermanent }.map(\.id),
             permanentPuts: search.announces.filter(\.isPermanent).map(\.id),
-            listeners: search.listens.reduce(0) { $0 + $1.operations.count },
+            listeners: search.listens.reduce(0) { $0 + $1.listeners.count },
             sinceStep: now - search.lastStep
         )
     }

@@ -155,7 +155,7 @@ package struct PacingLimits: Sendable {
 
     /// A small receive buffer holds less than a hundred datagrams of this size.
     package var receiver = Flow(burst: 32, partsPerPause: 8)
-    package var total = Flow(burst: 64, partsPerPause: 16)
+    package var total = Flow(burst: 128, partsPerPause: 32)
     /// Messages whose parts wait.
     package var messages = 4096
     /// Receivers that are told apart, unless more are busy at the same time.

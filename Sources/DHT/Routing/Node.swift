@@ -31,6 +31,10 @@ struct Node: Sendable {
     var isExpired = false
     /// It does not want to be in routing tables.
     var isClient = false
+    /// It stands in a bucket of the routing table.
+    var isListed = false
+    /// Nothing refers to it any more, and its slot is free.
+    var isForgotten = false
     var pendingRequests: Int32 = 0
 
     var family: Endpoint.Family { endpoint.family }

@@ -5,7 +5,10 @@ import Runtime
 ///
 /// What has two addresses is two nodes here. Slots are freed only by ``sweep(keeping:)``, so that an index held anywhere
 /// never points to another node.
-struct NodeTable: Sendable {
+///
+/// A class with memory of its own, since every packet and every list of nodes reads it: as a part of a value it would be
+/// retained, and its accesses would be checked, each time. It must stay in one isolation domain.
+@safe final class NodeTable {
     private struct Listing: Sendable {
         var byID: [InfoHash: NodeIndex] = [:]
         var order: [(id: InfoHash, index: NodeIndex)] = []
@@ -22,7 +25,11 @@ struct NodeTable: Sendable {
         }
     }
 
-    private var slots: [Node?] = []
+    // There is room for `capacity` nodes, of which the first `used` are initialised and stay so until the end. Nodes are
+    // plain numbers, and are copied out and in, so that nobody holds on to memory that moves.
+    private var slots = UnsafeMutablePointer<Node>.allocate(capacity: 16)
+    private var capacity = 16
+    private var used = 0
     private var free: [Int32] = []
     private var listings = PerFamily { _ in Listing() }
     private(set) var newSinceSweep = 0
@@ -43,34 +50,66 @@ struct NodeTable: Sendable {
         listings[family].byID[id]
     }
 
+    deinit {
+        unsafe slots.deallocate()
+    }
+
     subscript(index: NodeIndex) -> Node {
-        get {
-            guard let node = slots[Int(index.slot)] else { preconditionFailure("An index outlived its node") }
-            return node
-        }
+        get { unsafe slots[slot(index)] }
         _modify {
-            guard var node = slots[Int(index.slot)] else { preconditionFailure("An index outlived its node") }
-            defer { slots[Int(index.slot)] = node }
+            let slot = slot(index)
+            var node = unsafe slots[slot]
+            defer { unsafe slots[slot] = node }
             yield &node
         }
     }
 
+    /// Where a node stands; traps when there is none.
+    private func slot(_ index: NodeIndex) -> Int {
+        let slot = Int(index.slot)
+        precondition(slot >= 0 && slot < used, "An index is from another table")
+        precondition(unsafe !slots[slot].isForgotten, "An index outlived its node")
+        return slot
+    }
+
+    /// Takes note that a node of a bucket sent something; `nil` when there is more to it than that.
+    func touch(_ contact: Contact, isClient: Bool, now: Instant) -> NodeIndex? {
+        guard let index = index(of: contact.id, family: contact.endpoint.family) else { return nil }
+        let slot = slot(index)
+        guard unsafe slots[slot].isListed, unsafe !slots[slot].isExpired, unsafe slots[slot].isClient == isClient else {
+            return nil
+        }
+        unsafe slots[slot].endpoint = contact.endpoint
+        unsafe slots[slot].lastSeen = now
+        return index
+    }
+
     /// Adds a node that must not be there yet; `nil` when the table is full.
-    mutating func insert(_ node: Node) -> NodeIndex? {
+    func insert(_ node: Node) -> NodeIndex? {
         let family = node.family
         guard count(of: family) < limit else { return nil }
         let index: NodeIndex
         if let slot = free.popLast() {
             index = NodeIndex(slot: slot)
-            slots[Int(slot)] = node
+            unsafe slots[Int(slot)] = node
         } else {
-            index = NodeIndex(slot: Int32(slots.count))
-            slots.append(node)
+            if used == capacity { grow() }
+            index = NodeIndex(slot: Int32(used))
+            unsafe (slots + used).initialize(to: node)
+            used += 1
         }
         listings[family].byID[node.id] = index
         listings[family].order.insert((node.id, index), at: listings[family].position(of: node.id))
         newSinceSweep += 1
         return index
+    }
+
+    private func grow() {
+        let larger = UnsafeMutablePointer<Node>.allocate(capacity: 2 * capacity)
+        unsafe larger.moveInitialize(from: slots, count: used)
+        unsafe slots.deallocate()
+        unsafe slots = larger
+        capacity *= 2
     }
 
     /// Nodes near a target, walking from its place in the order to both sides; neither expired nor clients.
@@ -105,7 +144,7 @@ struct NodeTable: Sendable {
     }
 
     /// Frees every node that is not among those to keep.
-    mutating func sweep(keeping kept: Set<NodeIndex>) {
+    func sweep(keeping kept: Set<NodeIndex>) {
         newSinceSweep = 0
         for family in Endpoint.Family.all {
             let freed = listings[family].order.filter { !kept.contains($0.index) }
@@ -113,14 +152,14 @@ struct NodeTable: Sendable {
             listings[family].order.removeAll { !kept.contains($0.index) }
             for entry in freed {
                 listings[family].byID[entry.id] = nil
-                slots[Int(entry.index.slot)] = nil
+                self[entry.index].isForgotten = true
                 free.append(entry.index.slot)
             }
         }
     }
 
     /// Applies a change to all nodes of a family, in the order of their ids.
-    mutating func updateAll(of family: Endpoint.Family, _ change: (inout Node) -> Void) {
+    func updateAll(of family: Endpoint.Family, _ change: (inout Node) -> Void) {
         for entry in listings[family].order { change(&self[entry.index]) }
     }
 

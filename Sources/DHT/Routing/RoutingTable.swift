@@ -68,11 +68,14 @@ struct RoutingTable: Sendable {
             let isOwn = bucketIndex(of: own) == place
             if isOwn { grown = now }
             if let expired = buckets[place].nodes.firstIndex(where: { nodes[$0].isExpired }) {
+                nodes[buckets[place].nodes[expired]].isListed = false
                 buckets[place].nodes[expired] = index
+                nodes[index].isListed = true
                 return nil
             }
             guard buckets[place].nodes.count >= Self.bucketSize else {
                 buckets[place].nodes.insert(index, at: 0)
+                nodes[index].isListed = true
                 return nil
             }
             let doubtful = buckets[place].nodes.filter { !nodes[$0].isGood(at: now) }
@@ -102,7 +105,11 @@ struct RoutingTable: Sendable {
         var pings: [NodeIndex] = []
         for place in buckets.indices {
             let before = buckets[place].nodes.count
-            buckets[place].nodes.removeAll { nodes[$0].isExpired }
+            buckets[place].nodes.removeAll { index in
+                guard nodes[index].isExpired else { return false }
+                nodes[index].isListed = false
+                return true
+            }
             guard buckets[place].nodes.count < before, let candidate = buckets[place].candidate else { continue }
             buckets[place].candidate = nil
             if !nodes[candidate].isExpired { pings.append(candidate) }

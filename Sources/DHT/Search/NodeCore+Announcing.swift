@@ -20,13 +20,15 @@ extension NodeCore {
     }
 
     /// Answers those who wait for announces that are over in all families that matter.
-    func finishEndedAnnounces(of search: Search) {
+    func finishEndedAnnounces(of search: Search, now: Instant) {
         for index in search.announces.indices
         where !search.announces[index].waiting.isEmpty && search.announces[index].parts.areOver(connected: connected) {
             finish(search.announces[index], succeeded: search.announces[index].parts.hasSucceeded)
             search.announces[index].waiting = []
         }
-        remove(search.announces.filter { !$0.isPermanent && $0.parts.open.isEmpty }.map(\.id), at: search.key)
+        let ended = search.announces.filter { !$0.isPermanent && $0.parts.open.isEmpty }
+        remove(ended.map(\.id), at: search.key)
+        for announce in ended where announce.isHandedOn { wasHandedOn(announce, at: search.key, now: now) }
     }
 
     /// Forgets announces, and how far they were with each node.
@@ -111,6 +113,8 @@ extension NodeCore {
             let isForeign = row.owner.map { !$0.isZero } == true && !announce.value.isSigned
             if isForeign {
                 search.nodes[position].announcing[announce.id] = .refused
+            } else if announce.isHandedOn {
+                search.nodes[position].announcing[announce.id] = .acknowledged(now)
             } else if let sequence = row.sequence, sequence < announce.value.visibleSequence {
                 sendPut(announce, search, position, now: now)
             } else {

@@ -17,8 +17,11 @@ extension NodeCore {
 
     func search(for id: SearchID, now: Instant) -> Search? {
         if let search = searches[id] { return search }
-        if searches.count >= limits.searches { dropIdleSearches(now: now, idle: .zero) }
-        guard searches.count < limits.searches else { return nil }
+        if states[id.family].searchOrder.count >= limits.searches {
+            endAllLingering(now: now)
+            dropIdleSearches(now: now, idle: .zero)
+        }
+        guard states[id.family].searchOrder.count < limits.searches else { return nil }
         let search = Search(id: id, wanted: wanted(at: id.key) ?? Wanted(), now: now)
         searches[id] = search
         states[id.family].searchOrder.insert(id.key, at: searchPosition(of: id.key, family: id.family))
@@ -165,7 +168,7 @@ extension NodeCore {
         guard search.isActive else { return }
         endOverdue(search, now: now)
         guard states[search.family].status != .connecting else {
-            finishEnded(search)
+            finishEnded(search, now: now)
             return wakeForDeadlines(search)
         }
         if now - search.lastRefill > .seconds(600) || search.nodes.isEmpty,
@@ -188,12 +191,12 @@ extension NodeCore {
         ask(search, front: front, reach: reach, now: now)
         if isSynced { watch(search, front: front, now: now) }
         if hasFailed(search) { expire(search, now: now) }
-        finishEnded(search)
+        finishEnded(search, now: now)
         schedule(search, front: front, now: now)
     }
 
     /// The positions of the nodes that are of use, the closest first.
-    private func reachPositions(of search: Search) -> [Int] {
+    func reachPositions(of search: Search) -> [Int] {
         var reach: [Int] = []
         reach.reserveCapacity(Timing.searchNodes)
         for position in search.nodes.indices where !isBad(search.nodes[position]) {
@@ -222,13 +225,13 @@ extension NodeCore {
     /// Until when it is worth waiting for nodes whose answers are late.
     private func hope(of search: Search, before end: Int, now: Instant) -> Instant? {
         let late = search.nodes.prefix(end).filter { node in
-            node.isCandidate && node.pending != nil && !nodes[node.index].isExpired
+            node.isCandidate && node.isBusy && !nodes[node.index].isExpired
         }
-        return late.map { $0.lastAsked + responseTimes.patience * 3 }.filter { $0 > now }.max()
+        return late.map { $0.lastAsked + Timing.hope }.filter { $0 > now }.max()
     }
 
     /// Ends the operations that are over in all families that matter.
-    private func finishEnded(_ search: Search) {
+    private func finishEnded(_ search: Search, now: Instant) {
         if search.gets.contains(where: { $0.parts.areOver(connected: connected) }) {
             search.gets.removeAll { get in
                 guard get.parts.areOver(connected: connected) else { return false }
@@ -236,7 +239,7 @@ extension NodeCore {
                 return true
             }
         }
-        finishEndedAnnounces(of: search)
+        finishEndedAnnounces(of: search, now: now)
     }
 
     /// The caller takes the get out of its search.
@@ -255,10 +258,10 @@ extension NodeCore {
 
     /// Asks the closest nodes that have not answered yet, a few at a time.
     private func ask(_ search: Search, front: ArraySlice<Int>, reach: [Int], now: Instant) {
-        var waiting = reach.count { search.nodes[$0].pending != nil }
+        var waiting = reach.count { search.nodes[$0].isBusy }
         for position in reach where waiting < Timing.parallelGets {
             let node = search.nodes[position]
-            guard node.pending == nil else { continue }
+            guard !node.isBusy else { continue }
             let isFront = position <= front.last ?? -1
             let get = search.gets.first { !node.answered.contains($0.operation) && (isFront || !$0.hasFound) }
             let sent: UInt32?
@@ -293,7 +296,7 @@ extension NodeCore {
     private func watch(_ search: Search, front: ArraySlice<Int>, now: Instant) {
         guard search.isLasting else { return }
         if now >= search.lastWatch + Timing.watch,
-            let position = front.filter({ search.nodes[$0].pending == nil }).randomElement(using: &randomness)
+            let position = front.filter({ !search.nodes[$0].isBusy }).randomElement(using: &randomness)
         {
             search.lastWatch = now
             search.nodes[position].pending = find(search, search.nodes[position], now: now)
@@ -371,8 +374,9 @@ extension NodeCore {
             }
         }
         for position in front.prefix(Timing.listenNodes) {
-            for listening in search.nodes[position].listening where !listening.isPending {
-                wake(search, at: max(listening.lastReply + Timing.listenRefresh, now + .seconds(1)))
+            for listening in search.nodes[position].listening
+            where !listening.isPending && search.listens.contains(where: { $0.isRenewed(listening) }) {
+                wake(search, at: max(listening.lastReply + listenRefresh, now + .seconds(1)))
             }
         }
     }
@@ -414,6 +418,13 @@ extension NodeCore {
                 packet.fields.map { readRows(bytes.extracting($0)) }
                 ?? values.map { FieldRow($0, fields: ValueField.allCases) }
             deliver(rows: rows, to: search.wanted) { $0.operation < latest && $0.query == query }
+        case .page:
+            deliver(values, to: search)
+            let rows = packet.fields.map { readRows(bytes.extracting($0)) } ?? []
+            pageAnswered(search, position, rows: rows, now: now)
+        case .pageValue:
+            deliver(values, to: search)
+            pageValueAnswered(search, position, now: now)
         case .probe:
             search.nodes[position].isProbing = false
             let rows = packet.fields.map { readRows(bytes.extracting($0)) } ?? []
@@ -439,7 +450,7 @@ extension NodeCore {
     }
 
     /// Hands values to every get that asks for them.
-    private func deliver(_ values: [Value], to search: Search) {
+    func deliver(_ values: [Value], to search: Search) {
         guard !values.isEmpty else { return }
         for position in search.gets.indices where search.gets[position].rows == nil {
             let news = values.filter { value in
@@ -480,6 +491,8 @@ extension NodeCore {
                 let listening = search.nodes[position].listening.remove(at: index)
                 close(listening, of: node, in: search, now: now)
             }
+        case .page, .pageValue:
+            search.nodes[position].paging = nil
         case .ping, .bootstrap, .maintenance, .find, .get, .update:
             break
         }

@@ -120,6 +120,8 @@ struct Announce {
     /// Unix seconds.
     let created: Int64
     let isPermanent: Bool
+    /// It is a value of others, which nodes that have it need not keep longer.
+    var isHandedOn = false
     /// Another value may stand under the same id, so nodes are asked before.
     let needsProbe: Bool
     let deadline: Instant
@@ -136,11 +138,23 @@ struct Announce {
 /// One listening at a key, shared by all listeners who ask the same.
 struct Listen {
     let id: UInt64
+    /// What other nodes are asked.
     let query: Query
-    var operations: [OperationID]
+    var listeners: [Listener]
     var cache: ListenCache
     /// When it ends, after its last listener left.
     var lingersUntil: Instant?
+
+    /// Whether a registration of it is to be kept alive.
+    func isRenewed(_ listening: SearchNode.Listening) -> Bool {
+        listening.listen == id && lingersUntil == nil
+    }
+}
+
+/// Somebody who listens.
+struct Listener {
+    let operation: OperationID
+    let filters: [ValueFilter]
 }
 
 /// A node of a search, and how far things are with it.
@@ -156,8 +170,20 @@ struct SearchNode {
     struct Listening {
         let listen: UInt64
         let socket: UInt32
-        var isPending: Bool
-        var lastReply: Instant
+        var isPending = true
+        var lastReply = Instant.longAgo
+        var firstReply = Instant.distantFuture
+
+        init(listen: UInt64, socket: UInt32) {
+            self.listen = listen
+            self.socket = socket
+        }
+
+        mutating func confirm(_ now: Instant) {
+            isPending = false
+            lastReply = now
+            firstReply = min(firstReply, now)
+        }
     }
 
     let index: NodeIndex
@@ -168,6 +194,8 @@ struct SearchNode {
     var isCandidate = false
     /// The find or get that waits for its answer.
     var pending: UInt32?
+    /// It answers a get value by value.
+    var paging: Paging?
     /// When it was last asked.
     var lastAsked = Instant.longAgo
     var isProbing = false
@@ -181,6 +209,8 @@ struct SearchNode {
         self.index = index
         self.id = id
     }
+
+    var isBusy: Bool { pending != nil || paging != nil }
 
     func isSynced(at now: Instant) -> Bool {
         !token.isEmpty && now - lastGetReply < Timing.syncLifetime

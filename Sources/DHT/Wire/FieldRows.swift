@@ -165,6 +165,18 @@ enum FieldRows {
     }
 }
 
+extension ValueField {
+    /// What it takes in a row, at most; the text of a user type not counted.
+    var mostBytes: Int {
+        switch self {
+        case .id: 9
+        case .type, .sequence: 3
+        case .owner: 2 + InfoHash.byteCount
+        case .userType: 5
+        }
+    }
+}
+
 extension FieldRow {
     fileprivate mutating func set(_ field: ValueField, to cell: MessagePackValue) -> Bool {
         switch field {

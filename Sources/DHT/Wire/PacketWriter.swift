@@ -15,6 +15,12 @@ struct PacketWriter: Sendable {
     private let ownID: [UInt8]
     /// The end of most messages.
     private var ending: [UInt8] = []
+    /// The beginnings of replies with as many entries in their body as the index, up to the address in it.
+    private var replyHeads: [[UInt8]] = []
+    /// The end of replies, behind the transaction.
+    private var replyEnding: [UInt8] = []
+
+    private static let mostReplyEntries = 8
 
     /// The agent has at most four characters; peers only show it.
     init(id: InfoHash, network: UInt32 = 0, isClient: Bool = false, agent: String = "ap1") {
@@ -30,6 +36,19 @@ struct PacketWriter: Sendable {
         writer.write(agent)
         writeExtras(to: &writer)
         ending = writer.bytes
+        for entries in 0...Self.mostReplyEntries {
+            writer.removeAll()
+            writer.writeMapHeader(count: 4 + extras)
+            writer.write(key: "r")
+            writer.writeMapHeader(count: entries)
+            writeID(to: &writer)
+            replyHeads.append(writer.bytes)
+        }
+        writer.removeAll()
+        writer.write(key: "y")
+        writer.write(key: "r")
+        writer.write(encoded: ending)
+        replyEnding = writer.bytes
     }
 
     private var extras: Int { (network == 0 ? 0 : 1) + (isClient ? 1 : 0) }
@@ -238,16 +257,11 @@ struct PacketWriter: Sendable {
         to writer: inout MessagePackWriter,
         body: (inout MessagePackWriter) -> Void
     ) {
-        writer.writeMapHeader(count: 4 + extras)
-        writer.write(key: "r")
-        writer.writeMapHeader(count: 1 + entries)
-        writeID(to: &writer)
+        writer.write(encoded: replyHeads[1 + entries])
         body(&writer)
         writer.write(key: "t")
         writer.write(transaction)
-        writer.write(key: "y")
-        writer.write(key: "r")
-        writer.write(encoded: ending)
+        writer.write(encoded: replyEnding)
     }
 
     /// The answer to ping and update, and with a token to listen.

@@ -187,6 +187,26 @@ struct Reassembly: Sendable {
         return Whole(message: session.message, values: values)
     }
 
+    /// When the last part of a message came, and how many values it announced; `nil` when it has not come itself.
+    func progress(of key: Key) -> (lastPart: Instant, values: Int)? {
+        guard let session = sessions[key], !session.message.isEmpty else { return nil }
+        return (session.lastPart, session.partials.count)
+    }
+
+    /// The values of an unfinished message that came whole.
+    func wholeValues(of key: Key) -> [Value] {
+        guard let session = sessions[key] else { return [] }
+        let whole = session.partials.filter { $0.received == $0.size }
+        return session.values + whole.compactMap { try? Value(decoding: $0.pieces.flatMap(\.bytes)) }
+    }
+
+    /// Gives up a message.
+    mutating func forget(_ key: Key) {
+        guard let session = sessions.removeValue(forKey: key) else { return }
+        bytes -= session.bytes
+        if session.message.isEmpty { earlyBytes -= session.bytes }
+    }
+
     /// Forgets sessions that took too long.
     mutating func expire(at now: Instant) {
         guard !sessions.isEmpty, now - lastExpiry >= .milliseconds(500) else { return }

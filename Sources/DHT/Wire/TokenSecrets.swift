@@ -20,11 +20,14 @@ struct TokenSecrets: Sendable {
     /// Thirty-two bytes, the length that every peer accepts: a hash of sixteen, twice.
     func token(for endpoint: Endpoint) -> [UInt8] {
         let words = Self.words(for: endpoint, secret: current)
-        return [UInt8](capacity: 32) { output in
-            for place in 0..<32 {
-                let word = place & 8 == 0 ? words.0 : words.1
-                output.append(UInt8(truncatingIfNeeded: word &>> (8 &* UInt64(place & 7))))
+        return unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+            // Four words fill the 32 bytes.
+            let output = UnsafeMutableRawBufferPointer(buffer)
+            for half in stride(from: 0, to: 32, by: 16) {
+                unsafe output.storeBytes(of: words.0.littleEndian, toByteOffset: half, as: UInt64.self)
+                unsafe output.storeBytes(of: words.1.littleEndian, toByteOffset: half + 8, as: UInt64.self)
             }
+            count = 32
         }
     }
 

@@ -181,7 +181,7 @@ actor DHTShell {
     // MARK: The node
 
     private func join(_ address: String) async throws {
-        await session.node.addBootstrap(address)
+        await session.node.bootstrap(address)
         emit("Joining through \(Output.safe(address)).", ["event": .string("joining"), "address": .string(address)])
     }
 

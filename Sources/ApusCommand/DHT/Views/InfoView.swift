@@ -38,7 +38,17 @@ struct InfoView {
             middle.append(title(name, buckets, numbers))
             middle += view.buckets(buckets, columns: columns, limit: room)
         }
-        return head + middle + ["  " + view.legend] + below
+        let lines = head + middle + ["  " + view.legend] + below
+        guard rows != .max else { return lines }
+        return lines + neighbours(model, view: view, room: rows - lines.count)
+    }
+
+    /// The nodes nearest to this one, where there is room for them.
+    private func neighbours(_ model: InfoModel, view: RoutingTableView, room: Int) -> [String] {
+        let nodes = (model.table.ipv4 + model.table.ipv6).flatMap(\.nodes)
+        guard room > 3, !nodes.isEmpty else { return [] }
+        let nearest = nodes.sorted { $0.id.isCloser(to: model.summary.id, than: $1.id) }
+        return ["", paint.bold("Nearest nodes")] + nearest.prefix(min(room - 2, 16)).map { "  " + view.line($0) }
     }
 
     private func header(_ model: InfoModel) -> [String] {

@@ -38,6 +38,13 @@ struct NodeSummary {
         ]
         if let key { fields["key"] = .string(key.hex) }
         if let publicAddress { fields["public_address"] = .string(publicAddress) }
+        for (name, family) in [("ipv4", statistics.ipv4), ("ipv6", statistics.ipv6)] {
+            fields[name] = .object([
+                "status": .string("\(family.status)"), "good": .integer(Int64(family.good)),
+                "dubious": .integer(Int64(family.dubious)), "known": .integer(Int64(family.known)),
+                "network_size": .integer(Int64(family.networkSizeEstimate)),
+            ])
+        }
         return fields
     }
 }
