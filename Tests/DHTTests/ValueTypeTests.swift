@@ -135,7 +135,7 @@ import Testing
             endpoints.append(announcement.endpoint.description)
             #expect(announcement.value(id: value.id) == value)
         }
-        #expect(endpoints == ["192.0.2.7:5060", "[2001:db8:0:0:0:0:0:1]:5060"])
+        #expect(endpoints == ["192.0.2.7:5060", "[2001:db8::1]:5060"])
         #expect(
             ServiceAnnouncement(port: 80).value().data == [0xC4, 16, 2, 0, 0, 80] + [UInt8](repeating: 0, count: 12)
         )

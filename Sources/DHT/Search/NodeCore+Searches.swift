@@ -7,20 +7,26 @@ extension NodeCore {
 
     /// The searches for a key in all families, made if they are not there; fewer or none when there are too many.
     func searches(for key: InfoHash, now: Instant) -> [Search] {
-        // Room for all at once: a search that is not used yet would have to make room for the next one.
-        let missing = families.members.count { searches[SearchID(key: key, family: $0)] == nil }
-        if missing > 0, searches.count + missing > limits.searches { dropIdleSearches(now: now, idle: .zero) }
-        let stillMissing = families.members.count { searches[SearchID(key: key, family: $0)] == nil }
-        guard stillMissing == 0 || searches.count + stillMissing <= limits.searches else { return searches(at: key) }
-        return families.members.compactMap { search(for: SearchID(key: key, family: $0), now: now) }
+        let ids = families.members.map { SearchID(key: key, family: $0) }
+        // Before any of them is made, since one that is not used yet would be dropped to make room for the next.
+        for id in ids { makeRoom(for: id, now: now) }
+        return ids.compactMap { foundOrMade($0, now: now) }
     }
 
     func search(for id: SearchID, now: Instant) -> Search? {
+        makeRoom(for: id, now: now)
+        return foundOrMade(id, now: now)
+    }
+
+    private func makeRoom(for id: SearchID, now: Instant) {
+        guard searches[id] == nil, states[id.family].searchOrder.count >= limits.searches else { return }
+        endAllLingering(now: now)
+        dropIdleSearches(now: now, idle: .zero)
+    }
+
+    /// The search of an id, made if there is room.
+    private func foundOrMade(_ id: SearchID, now: Instant) -> Search? {
         if let search = searches[id] { return search }
-        if states[id.family].searchOrder.count >= limits.searches {
-            endAllLingering(now: now)
-            dropIdleSearches(now: now, idle: .zero)
-        }
         guard states[id.family].searchOrder.count < limits.searches else { return nil }
         let search = Search(id: id, wanted: wanted(at: id.key) ?? Wanted(), now: now)
         searches[id] = search
