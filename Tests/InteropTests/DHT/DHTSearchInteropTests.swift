@@ -90,5 +90,20 @@ extension InteropTests {
             await reader.shutdown()
             await node.shutdown()
         }
+
+        @Test func `a real node puts our address into a service that we announce`() async throws {
+            let peer = try await DHTShell.start()
+            // A node ends when it is let go, which may be after its last use.
+            defer { withExtendedLifetime(peer) {} }
+            let node = try await TestNodes.start(TestNodes.configuration(bootstrap: [peer.port]))
+            let reader = try await TestNodes.start(TestNodes.configuration(bootstrap: [peer.port]))
+            let key = InfoHash(hashing: "service")
+            try await node.put(ServiceAnnouncement(port: 5070).value(), at: key)
+            // Its own copy has no address.
+            await node.shutdown()
+            let found = try await reader.get(key).map { ServiceAnnouncement($0.value)?.endpoint }
+            #expect(found.contains(Endpoint(ipv4: 0x7F00_0001, port: 5070)))
+            await reader.shutdown()
+        }
     }
 }
