@@ -23,6 +23,8 @@ extension DHTSession {
     /// Says how the node is connected, and each change, until the task is cancelled.
     func reportConnection(to note: @Sendable (String) -> Void = { Output.note($0) }) async {
         var last: NodeStatus?
+        // A node that is alone tries again and again, which need not be said again.
+        var complaint: String?
         for await status in await node.statusChanges where status != last {
             let isFirst = last == nil || last == .connecting && status != .connected
             last = status
@@ -33,9 +35,16 @@ extension DHTSession {
                 continue
             }
             switch status {
-            case .connected: note("Connected.")
-            case .connecting: break
-            case .disconnected: if !isFirst || !options.bootstrap.isEmpty { note(await disconnection()) }
+            case .connected:
+                complaint = nil
+                note("Connected.")
+            case .connecting:
+                break
+            case .disconnected:
+                guard !isFirst || !options.bootstrap.isEmpty else { continue }
+                let sentence = await disconnection()
+                if sentence != complaint { note(sentence) }
+                complaint = sentence
             }
         }
     }
