@@ -7,6 +7,7 @@ package import Keys
 /// Source: DHT protocol, "Secure layer".
 package struct ValueVault: Sendable {
     private let key: RSAPrivateKey?
+    private let signers = SignerKeys()
 
     package init(key: RSAPrivateKey?) {
         self.key = key
@@ -30,7 +31,7 @@ package struct ValueVault: Sendable {
     }
 
     private func signer(of value: Value) -> RSAPublicKey? {
-        guard value.isSigned, let owner = value.owner, let key = try? RSAPublicKey(spki: owner),
+        guard value.isSigned, let owner = value.owner, let key = signers.key(owner),
             key.isValidSignature(value.signature, for: value.signedBytes, digest: .sha512)
         else { return nil }
         return key
