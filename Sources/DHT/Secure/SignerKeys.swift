@@ -1,7 +1,7 @@
 import Keys
 import Synchronization
 
-/// The keys of those whose values came lately, read once: reading one costs a fifth of a check of a signature.
+/// The keys of those whose values came lately, read and prepared once.
 final class SignerKeys: Sendable {
     private struct Known {
         var keys: [[UInt8]: RSAPublicKey] = [:]
