@@ -190,24 +190,11 @@ final class DHTSession: Sendable {
 
 /// Why an address to start from gave nothing.
 enum BootstrapReason {
-    static func of(_ host: String) async -> String {
-        let (name, port) = split(host)
-        let shown = "\(name):\(port)"
-        let problem = try? await NIOThreadPool.singleton.runIfActive { () -> String? in
-            do {
-                _ = try SocketAddress.makeAddressResolvingHost(name, port: port)
-                return nil
-            } catch {
-                return "its name is not known here"
-            }
-        }
-        return problem.flatMap { $0 }.map { "\(shown) (\($0))" } ?? shown
-    }
-
-    private static func split(_ host: String) -> (String, Int) {
-        guard host.count(where: { $0 == ":" }) == 1 || host.hasPrefix("["), let colon = host.lastIndex(of: ":"),
-            let port = Int(host[host.index(after: colon)...])
-        else { return (host, 4222) }
-        return (host[..<colon].trimmingCharacters(in: ["[", "]"]), port)
+    static func of(_ text: String) async -> String {
+        guard let address = HostAddress(text) else { return "\(Output.safe(text)) (that is no address)" }
+        let host = address.host.contains(":") ? "[\(address.host)]" : address.host
+        let shown = "\(Output.safe(host)):\(address.port)"
+        let endpoints = try? await NIOThreadPool.singleton.runIfActive { address.resolve() }
+        return endpoints?.isEmpty == true ? "\(shown) (its name is not known here)" : shown
     }
 }

@@ -10,7 +10,7 @@ extension HostAddress {
     /// All addresses of the host, of both families.
     ///
     /// Blocking.
-    func resolve() -> [Endpoint] {
+    package func resolve() -> [Endpoint] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
         var list: UnsafeMutablePointer<addrinfo>?

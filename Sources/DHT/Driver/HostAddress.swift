@@ -1,11 +1,11 @@
 /// A host and a port as users write them: `host`, `host:port`, `1.2.3.4:port`, `[::1]:port`.
-struct HostAddress: Hashable, Sendable {
-    static let defaultPort = 4222
+package struct HostAddress: Hashable, Sendable {
+    package static let defaultPort = 4222
 
-    let host: String
-    let port: Int
+    package let host: String
+    package let port: Int
 
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let trimmed = text.filter { !$0.isWhitespace }
         var host = Substring(trimmed)
         var port: Substring?
