@@ -67,7 +67,7 @@ final class DHTWorld {
     private let options: Options
     private let lossThreshold: UInt64
     private let latency: (least: Int64, spread: UInt64)
-    private var queue = EventQueue()
+    private var queue = DeadlineQueue<WorldEvent>()
     private var datagrams = DatagramPool()
     /// Lent to the core whose turn it is.
     private var outbox = Outbox()
@@ -195,14 +195,14 @@ final class DHTWorld {
 
     /// Lets time pass.
     func run(until end: Instant) {
-        while let next = queue.next, next <= end, let event = queue.popFirst() {
+        while let next = queue.next, let event = queue.popDue(at: end) {
             now = max(next, now)
             perform(event)
         }
         now = end
     }
 
-    private func perform(_ event: EventQueue.Event) {
+    private func perform(_ event: WorldEvent) {
         switch event {
         case .wake(let index):
             guard wakes[index].scheduled <= now else { return }
