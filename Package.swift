@@ -18,6 +18,9 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let bigInt = Target.Dependency.product(name: "BigInt", package: "BigInt")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -35,7 +38,7 @@ func tests(of name: String, _ more: [Target.Dependency] = []) -> Target {
 
 let layers = [
     "MessagePack", "Runtime", "JSON", "Keys", "DHT", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
-    "ControlAPI",
+    "ControlAPI", "Ethereum", "NameRegistry", "Names", "NameServer", "NameServerPostgreSQL",
 ]
 
 let package = Package(
@@ -49,11 +52,16 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/attaswift/BigInt", from: "6.0.1"),
     ],
     targets: [
         .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSecp256k1", pkgConfig: "libsecp256k1", providers: [.apt(["libsecp256k1-dev"])]),
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CDatagram"),
 
         .target(name: "MessagePack", swiftSettings: shipped + [.enableExperimentalFeature("Lifetimes")]),
@@ -78,11 +86,31 @@ let package = Package(
             ]
         ),
         layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
+        layer(
+            "Ethereum",
+            ["CSecp256k1", "JSON", "Keys", "Runtime", bigInt, asyncHTTPClient, nioCore, nioPosix, logging]
+        ),
+        layer("NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt, crypto]),
+        layer(
+            "Names",
+            ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix, logging]
+        ),
+        layer(
+            "NameServer",
+            [
+                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", grdb, hummingbird, asyncHTTPClient, bigInt,
+                nioCore, nioPosix, logging,
+            ]
+        ),
+        layer(
+            "NameServerPostgreSQL",
+            ["NameServer", "NameRegistry", "CPostgreSQL", "Keys", "Runtime", nioCore, nioPosix, logging]
+        ),
         .executableTarget(
             name: "ApusCommand",
             dependencies: [
-                "Apus", "ControlAPI", "DHT", "Identity", "JSON", "Keys", "Runtime", argumentParser, logging, nioCore,
-                nioPosix,
+                "Apus", "ControlAPI", "DHT", "Ethereum", "Identity", "JSON", "Keys", "NameRegistry", "NameServer",
+                "NameServerPostgreSQL", "Names", "Runtime", argumentParser, bigInt, logging, nioCore, nioPosix,
             ],
             swiftSettings: shipped
         ),
@@ -106,6 +134,16 @@ let package = Package(
         ].map { tests(of: $0) } + [
             tests(of: "ControlAPI", ["JSON"]),
             tests(of: "DHT", ["DHTTestSupport"]),
+            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
+            tests(of: "NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt]),
+            tests(of: "Names", ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
+            tests(
+                of: "NameServer",
+                [
+                    "NameRegistry", "NameServerPostgreSQL", "Ethereum", "JSON", "Keys", "Names", "Runtime", bigInt, grdb,
+                    hummingbird, asyncHTTPClient, logging, nioCore, nioPosix,
+                ]
+            ),
             .testTarget(
                 name: "ApusCommandTests",
                 dependencies: [

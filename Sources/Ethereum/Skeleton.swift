@@ -1,0 +1,4 @@
+import AsyncHTTPClient
+import BigInt
+import CSecp256k1
+import NIOCore
