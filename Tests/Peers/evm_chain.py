@@ -2,9 +2,10 @@
 
 A chain keeps every block and every state for ever, so that reorganisations and old proofs cost nothing.
 """
+import copy
+
 import rlp
 from eth.chains.base import MiningChain
-from eth.consensus.clique import CliqueConsensusContext
 from eth.consensus.context import ConsensusContext
 from eth.constants import BLANK_ROOT_HASH, CREATE_CONTRACT_ADDRESS, ZERO_ADDRESS, ZERO_HASH32
 from eth.db.atomic import AtomicDB
@@ -106,11 +107,10 @@ class Chain:
         self.vm_class = vm_class
         self.chain_id = chain_id
         self.database = AtomicDB()
-        is_clique = "Clique" in vm_class.consensus_class.__name__
         kind = MiningChain.configure(
             "TestChain",
             vm_configuration=((0, vm_class),),
-            consensus_context_class=CliqueConsensusContext if is_clique else ConsensusContext,
+            consensus_context_class=ConsensusContext,
             chain_id=chain_id,
         )
         state = {
@@ -123,7 +123,21 @@ class Chain:
         self.machine = kind.from_genesis(self.database, parameters | genesis, state)
         header = self.machine.get_canonical_head()
         self.genesis = Block(header, (), (), (), header.difficulty)
-        self.blocks = {header.hash: self.genesis}
+        self.forget()
+
+    def sibling(self) -> "Chain":
+        """A chain with the same genesis that knows no other block yet.
+
+        States are found by their hash, so siblings share the memory of them.
+        """
+        other = copy.copy(self)
+        other.forget()
+        return other
+
+    def forget(self):
+        """Keeps nothing but the genesis."""
+        # All that are known, and those of the canonical line by their number.
+        self.blocks = {self.genesis.hash: self.genesis}
         self.canonical = [self.genesis]
         # Where each transaction of the canonical line is.
         self.places = {}
@@ -194,29 +208,14 @@ class Chain:
         if finish is not None:
             final = finish(final)
         block = Block(final, done, receipts, computations, parent.total_difficulty + final.difficulty)
-        self._keep(block)
-        return block, refused
-
-    def insert(self, header, transactions) -> Block:
-        """Executes a block that another node made, and refuses it if that gives another result."""
-        known = self.blocks.get(header.hash)
-        if known is not None:
-            return known
-        parent = self.blocks[header.parent_hash]
-        fields = {
-            name: getattr(header, name)
-            for name in ("coinbase", "difficulty", "extra_data", "gas_limit", "mix_hash", "nonce", "timestamp")
-        }
-        block, refused = self.build(parent, fields, transactions, lambda made: made.copy(extra_data=header.extra_data))
-        if refused or block.hash != header.hash:
-            del self.blocks[block.hash]
-            raise ValidationError(f"block {header.block_number} does not give the state that it claims")
-        return block
-
-    def _keep(self, block: Block):
-        self.blocks[block.hash] = block
+        self.add(block)
         # For BLOCKHASH.
         self.database[block.hash] = rlp.encode(block.header)
+        return block, refused
+
+    def add(self, block: Block):
+        """Knows a block from now on; its parent is known."""
+        self.blocks[block.hash] = block
 
     def _machine(self, header):
         return self.vm_class(header, self.machine.chaindb, self.machine, self.machine.consensus_context)
