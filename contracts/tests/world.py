@@ -1,4 +1,5 @@
 """A world in which every transaction is executed by two EVMs that share no code, and must do the same in both."""
+import functools
 import json
 import pathlib
 import re
@@ -295,6 +296,7 @@ def reason_of(output: bytes) -> str:
     return output.hex()
 
 
+@functools.cache
 def attacker(source: str, evm_version: str = "cancun") -> bytes:
     """The init code of a contract from `attackers`."""
     from vyper.compiler import compile_code
