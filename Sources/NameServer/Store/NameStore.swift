@@ -156,6 +156,8 @@ public protocol NameStoreReader {
     func chainOperations(from sequence: UInt64, limit: Int) throws -> [ChainOperation]
     func chainOperations(of name: Name) throws -> [ChainOperation]
     func lastChainOperation() throws -> ChainOperation?
+    /// All operations of one name that were read from the chain, the oldest first.
+    func chainOperations(of name: Name) throws -> [ChainOperation]
     /// The newest headers that the indexer has followed, the newest first.
     func chainHeads(limit: Int) throws -> [ChainHead]
 
@@ -189,6 +191,8 @@ public protocol NameStoreWriter: NameStoreReader {
     func setState(_ state: RegistrationState, block: UInt64?, of name: Name) throws
 
     func append(_ operations: [ChainOperation]) throws
+    /// Keeps evidence that the chain has logged, by its digest; once is enough.
+    func keep(_ evidence: NameEvidence) throws
     /// Forgets chain operations and heads above a block.
     func removeChain(above block: UInt64) throws
     /// Adds a header, and forgets all but the newest ones.
