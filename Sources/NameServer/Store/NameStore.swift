@@ -154,7 +154,6 @@ public protocol NameStoreReader {
 
     /// Operations read from the chain.
     func chainOperations(from sequence: UInt64, limit: Int) throws -> [ChainOperation]
-    func chainOperations(of name: Name) throws -> [ChainOperation]
     func lastChainOperation() throws -> ChainOperation?
     /// All operations of one name that were read from the chain, the oldest first.
     func chainOperations(of name: Name) throws -> [ChainOperation]
@@ -186,13 +185,11 @@ public protocol NameStoreWriter: NameStoreReader {
     ///
     /// The local log does not get it. Throws when the account has another name.
     func put(_ record: StoredName) throws
-    /// Keeps evidence of which only the digest is known elsewhere.
+    /// Keeps evidence by its digest, such as the chain has logged; once is enough.
     func put(_ evidence: NameEvidence) throws
     func setState(_ state: RegistrationState, block: UInt64?, of name: Name) throws
 
     func append(_ operations: [ChainOperation]) throws
-    /// Keeps evidence that the chain has logged, by its digest; once is enough.
-    func keep(_ evidence: NameEvidence) throws
     /// Forgets chain operations and heads above a block.
     func removeChain(above block: UInt64) throws
     /// Adds a header, and forgets all but the newest ones.
