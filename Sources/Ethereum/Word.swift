@@ -1,4 +1,4 @@
-public import Keys
+import Keys
 import Runtime
 
 /// The 32 bytes that a chain computes with: a hash, a storage key, a slot, a number in big-endian order.
