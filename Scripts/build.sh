@@ -61,6 +61,20 @@ install_newest_opendht() {
     fi
 }
 
+# Puts the contracts' compiler, two virtual machines for them and the test node's libraries into a Python of their own.
+install_contract_tools() {
+    local folder="$APUS_SCRATCH/contracts" requirements="$APUS_ROOT/contracts/requirements.txt"
+    if cmp --silent "$requirements" "$folder/requirements.txt"; then return 0; fi
+    say "Installing the tools of the contracts in $folder"
+    if ! { /usr/bin/python3 -m venv --clear "$folder" &&
+        "$folder/bin/pip" install --quiet --only-binary :all: --no-deps --require-hashes --requirement "$requirements" &&
+        cp "$requirements" "$folder/requirements.txt"; } >&2; then
+        rm -rf "$folder"
+        say "That did not work; the contracts and what runs on a chain cannot be tested"
+        return 1
+    fi
+}
+
 require_swift() {
     if ! command -v swift >/dev/null; then
         say "Swift 6.3 or later is needed: https://www.swift.org/install/linux/"
