@@ -1,4 +1,4 @@
-package import Ethereum
+import Ethereum
 package import NameRegistry
 
 /// What operations of a registry, in their order, make of one name.

@@ -1,5 +1,4 @@
 package import Ethereum
-package import NameRegistry
 
 /// A reason to stop following a chain, or to stop writing to it, until somebody has looked.
 package enum ChainAlarm: Error, Hashable, Sendable {

@@ -1,4 +1,4 @@
-package import Ethereum
+import Ethereum
 
 /// When a block counts as one that cannot be replaced any more.
 ///
