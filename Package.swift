@@ -19,7 +19,8 @@ let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swi
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let bigInt = Target.Dependency.product(name: "BigInt", package: "BigInt")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -99,7 +100,7 @@ let package = Package(
             "NameServer",
             [
                 "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", grdb, hummingbird, asyncHTTPClient, bigInt,
-                nioCore, nioPosix, logging,
+                nioCore, nioHTTP1, nioPosix, logging,
             ]
         ),
         layer(
