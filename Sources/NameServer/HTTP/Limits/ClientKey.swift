@@ -1,5 +1,4 @@
 public import NIOCore
-import NIOPosix
 
 /// Who is counted as one client: an IPv4 address, or the /64 of an IPv6 address.
 ///
@@ -17,15 +16,20 @@ public struct ClientKey: Hashable, Sendable {
     }
 
     public init(_ address: SocketAddress?) {
+        // The layout of socket addresses: 4 bytes behind family and port, or 16 behind a flow label, too.
         switch address {
-        case .v4(let address):
-            self.init(v4: UInt32(bigEndian: address.address.sin_addr.s_addr))
-        case .v6(let address):
-            self.init(
-                v6: withUnsafeBytes(of: address.address.sin6_addr) { bytes in unsafe Array(bytes) }
-            )
+        case .v4: self.init(v4: Self.bytes(of: address, 4..<8).reduce(0) { $0 << 8 | UInt32($1) })
+        case .v6: self.init(v6: Self.bytes(of: address, 8..<24))
         case .unixDomainSocket, nil: self = .unknown
         }
+    }
+
+    private static func bytes(of address: SocketAddress?, _ range: Range<Int>) -> [UInt8] {
+        let bytes = unsafe address?.withSockAddr { pointer, size in
+            unsafe Array(UnsafeRawBufferPointer(start: pointer, count: size))
+        }
+        guard let bytes, bytes.count >= range.upperBound else { return Array(repeating: 0, count: range.count) }
+        return Array(bytes[range])
     }
 
     /// The address in text, as proxies write it; `nil` for anything else.
