@@ -33,9 +33,9 @@ import Testing
         ("[" + String(repeating: "0,", count: 300_000) + "0]", .tooLarge),
     ])
     func `an answer that is none is refused`(answer: String, error: NodeError) async {
-        let transport = ScriptedTransport { request, count in
+        let transport = ScriptedTransport(script: { _, count in
             count == 1 ? #"{"id":1,"result":"0x60f"}"# : answer
-        }
+        })
         let node = EthereumNode(transport)
         await #expect(throws: error) { try await node.blockNumber() }
     }
@@ -121,7 +121,7 @@ import Testing
         let body = #"{"jsonrpc":"2.0","id":1,"result":"0x60f"}"#
         let result = try await ask(.answer(Self.ok + "Content-Length: \(body.utf8.count)\r\n\r\n" + body))
         #expect(result == .success(1_551))
-}
+    }
 
     @Test(
         .timeLimit(.minutes(1)),

@@ -9,13 +9,13 @@ final class ScriptedTransport: NodeTransport {
     private let script: Script
     private let requests = Mutex<[JSONValue]>([])
 
-    init(_ script: @escaping Script) {
+    init(script: @escaping Script) {
         self.script = script
     }
 
     /// Answers each question with a result, `eth_chainId` with chain 1551.
     convenience init(results: @escaping @Sendable (_ method: String, _ parameters: JSONValue) -> String?) {
-        self.init { request, _ in
+        self.init(script: { request, _ in
             func answer(_ question: JSONValue) -> String {
                 let id = question["id"]?.line ?? "null"
                 let method = question["method"]?.string ?? ""
@@ -31,7 +31,7 @@ final class ScriptedTransport: NodeTransport {
             }
             guard let batch = request.array else { return answer(request) }
             return "[" + batch.map(answer).joined(separator: ",") + "]"
-        }
+        })
     }
 
     /// The methods that were asked, batches apart.
