@@ -136,7 +136,7 @@ let package = Package(
         ].map { tests(of: $0) } + [
             tests(of: "ControlAPI", ["JSON"]),
             tests(of: "DHT", ["DHTTestSupport"]),
-            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
+            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix]),
             tests(of: "NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt]),
             tests(of: "Names", ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
             tests(
