@@ -20,6 +20,7 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let bigInt = Target.Dependency.product(name: "BigInt", package: "BigInt")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -81,8 +82,8 @@ let package = Package(
         layer(
             "Apus",
             [
-                "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb,
-                logging, nioCore, nioPosix,
+                "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Ethereum",
+                "NameRegistry", "Names", grdb, logging, nioCore, nioPosix,
             ]
         ),
         layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
@@ -93,7 +94,9 @@ let package = Package(
         layer("NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt, crypto]),
         layer(
             "Names",
-            ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix, logging]
+            [
+                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix, nioHTTP1,
+            ]
         ),
         layer(
             "NameServer",
@@ -115,7 +118,12 @@ let package = Package(
             swiftSettings: shipped
         ),
 
-        .target(name: "TestSupport", dependencies: ["JSON"], path: "Tests/TestSupport", swiftSettings: language),
+        .target(
+            name: "TestSupport",
+            dependencies: ["JSON", nioCore, nioPosix, nioHTTP1],
+            path: "Tests/TestSupport",
+            swiftSettings: language
+        ),
         .target(
             name: "DHTTestSupport",
             dependencies: ["DHT", "Keys", "Runtime", nioPosix, logging],

@@ -1,0 +1,3 @@
+public struct NameTrust: Hashable, Sendable {
+    public init() {}
+}
