@@ -13,6 +13,8 @@ public enum NameServerFault: Error, Hashable, Sendable {
     /// The answer cannot be read.
     case malformed(String)
     case lie(NameServerLie)
+    /// Not the server's fault: our settings or the nodes that we trust do not allow to judge its proof.
+    case unverifiable(String)
     /// Nobody waits for the answer any more.
     case cancelled
 
@@ -26,6 +28,7 @@ public enum NameServerFault: Error, Hashable, Sendable {
         case .oversized: "oversized"
         case .malformed: "malformed"
         case .lie(let lie): lie.code
+        case .unverifiable: "unverifiable"
         case .cancelled: "cancelled"
         }
     }
@@ -44,6 +47,7 @@ public enum NameServerFault: Error, Hashable, Sendable {
         case .oversized(let limit): "answered with more than \(limit) bytes"
         case .malformed(let what): "sent an answer that cannot be read: \(what)"
         case .lie(let lie): lie.predicate
+        case .unverifiable(let why): "sent a proof that cannot be judged: \(why)"
         case .cancelled: "was not waited for"
         }
     }
