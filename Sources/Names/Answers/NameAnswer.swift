@@ -9,12 +9,15 @@ package struct NameAnswer: Hashable, Sendable {
     package let account: InfoHash
     /// Verified evidence; `nil` where the server shows none.
     package let evidence: NameEvidence?
+    /// The server says that its chain does not have the name as final yet.
+    package let isPending: Bool
 
     package var assurance: NameAssurance { evidence == nil ? .unsigned : .signed }
 
-    package init(account: InfoHash, evidence: NameEvidence?) {
+    package init(account: InfoHash, evidence: NameEvidence?, isPending: Bool = false) {
         self.account = account
         self.evidence = evidence
+        self.isPending = isPending
     }
 
     /// Reads the answer to a question for a name; `nil` where nobody has it.
@@ -30,7 +33,8 @@ package struct NameAnswer: Hashable, Sendable {
         }
         let evidence = try AnswerReader.evidence(in: record, key: "publickey")
         if let evidence { try AnswerReader.verify(evidence, of: account, for: name) }
-        return NameAnswer(account: account, evidence: evidence)
+        let isPending = ["accepted", "sent", "included"].contains(record["state"]?.string)
+        return NameAnswer(account: account, evidence: evidence, isPending: isPending)
     }
 
     /// Reads the answer to a question for an account's name; `nil` where it has none.

@@ -11,7 +11,7 @@ public struct HTTPNameServerTransport: NameServerTransport {
     public static let connectLimit = Duration.seconds(10)
 
     /// The pool of connections lives as long as the process.
-    private static let client: HTTPClient = {
+    static let client: HTTPClient = {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .nanoseconds(Int64(connectLimit.components.seconds) * 1_000_000_000)
         configuration.connectionPool.idleTimeout = .seconds(15)

@@ -1,3 +1,4 @@
+public import Ethereum
 public import Keys
 public import NameRegistry
 import NIOPosix
@@ -13,7 +14,7 @@ public actor NameDirectory {
         public let servers: [NameServerAddress]
         public var lookupLimit = Duration.seconds(30)
         public var registrationLimit = Duration.seconds(120)
-        /// Where verified answers are kept between runs; `nil` keeps them in memory only.
+        /// Where verified answers and accepted blocks are kept between runs; `nil` keeps them in memory only.
         public var cacheFolder: String?
         /// What proofs are judged by; `nil` does without proofs.
         public var trust: NameTrust?
@@ -48,9 +49,11 @@ public actor NameDirectory {
 
     public nonisolated let configuration: Configuration
     nonisolated let client: NameServerClient
+    nonisolated let judge: ProofJudge?
     nonisolated let time: any TimeSource
 
     private nonisolated let lookups = SingleFlight<Question, LookupResult>()
+    nonisolated let verifications = SingleFlight<Question, LookupResult>()
     private nonisolated let reverses = SingleFlight<AccountQuestion, Result<AccountLookup, NameDirectoryError>>()
     private nonisolated let registrations = SingleFlight<Registration, RegistrationOutcome>()
     private nonisolated let file: NameCacheFile?
@@ -59,10 +62,20 @@ public actor NameDirectory {
     private var changed: Set<NameServerAddress> = []
     private var storing: Task<Void, Never>?
 
+    /// Asks the operators whom the trust settings name whether a block is final.
+    public typealias Witnesses = @Sendable (_ number: UInt64, _ hash: Word) async -> QuorumTrust.Outcome
+
     /// Blocks while it reads the stored answers.
+    ///
+    /// - Parameters:
+    ///   - configuration: whom to ask, and what to believe.
+    ///   - transport: carries the questions.
+    ///   - witnesses: instead of the nodes that the trust settings name.
+    ///   - time: the clocks.
     public init(
         _ configuration: Configuration = Configuration(),
         transport: any NameServerTransport = HTTPNameServerTransport(),
+        witnesses: Witnesses? = nil,
         time: any TimeSource = SystemTime()
     ) {
         self.configuration = configuration
@@ -72,6 +85,14 @@ public actor NameDirectory {
             lookupLimit: configuration.lookupLimit,
             registrationLimit: configuration.registrationLimit
         )
+        judge = configuration.trust.map { trust in
+            ProofJudge(
+                verifier: ProofVerifier(trust: trust),
+                accepted: AcceptedBlocks(folder: configuration.cacheFolder),
+                witnesses: witnesses ?? ProofJudge.nodes(of: trust),
+                time: time
+            )
+        }
         file = configuration.cacheFolder.map { NameCacheFile(folder: $0) }
         var cache = NameCache()
         for server in configuration.servers { file?.load(server, into: &cache) }
@@ -131,8 +152,17 @@ public actor NameDirectory {
     }
 
     /// Asks one server and remembers its answer.
-    func askOne(_ name: Name, at server: NameServerAddress) async throws(NameServerFault) -> NameLookup {
+    private func askOne(_ name: Name, at server: NameServerAddress) async throws(NameServerFault) -> NameLookup {
         let answer = try await client.name(name, at: server)
+        return try judge(answer, of: name, at: server)
+    }
+
+    /// Compares an answer with what the server said before, and remembers it.
+    func judge(
+        _ answer: NameAnswer?,
+        of name: Name,
+        at server: NameServerAddress
+    ) throws(NameServerFault) -> NameLookup {
         suspects[server] = nil
         if let answer, answer.evidence == nil, cache.signer(of: name, at: server) != nil {
             throw .lie(.strippedSignature)

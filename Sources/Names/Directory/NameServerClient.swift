@@ -19,6 +19,18 @@ struct NameServerClient: Sendable {
         return try NameAnswer.readName(try await transport.send(request, to: server), of: account)
     }
 
+    /// A server's answer with proof about a name.
+    func proof(of name: Name, at server: NameServerAddress) async throws(NameServerFault) -> ProofAnswer {
+        let request = NameServerRequest.get("/v2/name/\(name.text)/proof", limit: lookupLimit)
+        return try ProofAnswer(try await transport.send(request, to: server))
+    }
+
+    /// A server's answer with proof about an account.
+    func proof(of account: InfoHash, at server: NameServerAddress) async throws(NameServerFault) -> ProofAnswer {
+        let request = NameServerRequest.get("/v2/addr/\(account.hex)/proof", limit: lookupLimit)
+        return try ProofAnswer(try await transport.send(request, to: server))
+    }
+
     /// Asks for a registration.
     func register(_ registration: Registration, at server: NameServerAddress) async -> RegistrationOutcome {
         let request = NameServerRequest.post(

@@ -6,12 +6,12 @@ import Runtime
 /// The highest block that was accepted of each registry, so that nobody is shown an older state later.
 ///
 /// One owner of the file; what is accepted is on disk before anybody is told. Source: names protocol, "Freshness".
-package actor AcceptedBlocks {
-    package struct Block: Hashable, Sendable {
-        package let number: UInt64
-        package let hash: Word
+actor AcceptedBlocks {
+    struct Block: Hashable, Sendable {
+        let number: UInt64
+        let hash: Word
 
-        package init(number: UInt64, hash: Word) {
+        init(number: UInt64, hash: Word) {
             self.number = number
             self.hash = hash
         }
@@ -26,7 +26,7 @@ package actor AcceptedBlocks {
     private var blocks: [String: Block]?
 
     /// Without a folder, what is accepted is remembered for this run only.
-    package init(folder: String?) {
+    init(folder: String?) {
         self.folder = folder
     }
 
@@ -34,14 +34,14 @@ package actor AcceptedBlocks {
         "\(trust.chain)/\(trust.store.hex)"
     }
 
-    package func highest(_ trust: NameTrust) async -> Block? {
+    func highest(_ trust: NameTrust) async -> Block? {
         await loaded()[Self.key(trust)]
     }
 
     /// Takes note of a block; one below the highest changes nothing.
     ///
     /// - Throws: what kept it from being stored.
-    package func accept(_ block: Block, of trust: NameTrust) async throws(FileError) {
+    func accept(_ block: Block, of trust: NameTrust) async throws(FileError) {
         var known = await loaded()
         let key = Self.key(trust)
         guard known[key].map({ $0.number < block.number }) ?? true else { return }

@@ -64,12 +64,13 @@ extension NameTrust {
 
     /// Reads a file; blocks.
     public static func load(_ path: String) throws(NameTrustError) -> NameTrust {
+        let bytes: [UInt8]
         do throws(FileError) {
-            let bytes = try DurableFile.read(path, limit: maximumFileSize)
-            return try NameTrust(json: String(decoding: bytes, as: UTF8.self))
+            bytes = try DurableFile.read(path, limit: maximumFileSize)
         } catch {
             throw error == .notFound ? .notFound(path) : .malformed("\(path) cannot be read")
         }
+        return try NameTrust(json: String(decoding: bytes, as: UTF8.self))
     }
 
     /// Reads the JSON form.
