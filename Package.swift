@@ -13,13 +13,15 @@ let shipped = language + [.strictMemorySafety()]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let bigInt = Target.Dependency.product(name: "BigInt", package: "BigInt")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -81,25 +83,27 @@ let package = Package(
         layer(
             "Apus",
             [
-                "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb,
-                logging, nioCore, nioPosix,
+                "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Ethereum",
+                "NameRegistry", "Names", grdb, logging, nioCore, nioPosix,
             ]
         ),
         layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         layer(
             "Ethereum",
-            ["CSecp256k1", "JSON", "Keys", "Runtime", bigInt, asyncHTTPClient, nioCore, nioPosix, logging]
+            ["CSecp256k1", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioHTTP1]
         ),
         layer("NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt, crypto]),
         layer(
             "Names",
-            ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix, logging]
+            [
+                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix, nioHTTP1,
+            ]
         ),
         layer(
             "NameServer",
             [
-                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", grdb, hummingbird, asyncHTTPClient, bigInt,
-                nioCore, nioPosix, logging,
+                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", grdbSQLite, hummingbird, asyncHTTPClient, bigInt,
+                nioCore, nioHTTP1, nioPosix, logging,
             ]
         ),
         layer(
@@ -115,7 +119,12 @@ let package = Package(
             swiftSettings: shipped
         ),
 
-        .target(name: "TestSupport", dependencies: ["JSON"], path: "Tests/TestSupport", swiftSettings: language),
+        .target(
+            name: "TestSupport",
+            dependencies: ["JSON", nioCore, nioPosix, nioHTTP1],
+            path: "Tests/TestSupport",
+            swiftSettings: language
+        ),
         .target(
             name: "DHTTestSupport",
             dependencies: ["DHT", "Keys", "Runtime", nioPosix, logging],
@@ -134,7 +143,7 @@ let package = Package(
         ].map { tests(of: $0) } + [
             tests(of: "ControlAPI", ["JSON"]),
             tests(of: "DHT", ["DHTTestSupport"]),
-            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
+            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix]),
             tests(of: "NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt]),
             tests(of: "Names", ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
             tests(

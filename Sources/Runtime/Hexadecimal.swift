@@ -34,4 +34,9 @@ public enum Hexadecimal {
         }
         return high == nil ? bytes : nil
     }
+
+    /// A text without the `0x` or `0X` that numbers of chains are written with.
+    public static func withoutPrefix<Text: StringProtocol>(_ text: Text) -> Text.SubSequence {
+        text.utf8.starts(with: [0x30, 0x78]) || text.utf8.starts(with: [0x30, 0x58]) ? text.dropFirst(2) : text[...]
+    }
 }

@@ -1,4 +1,0 @@
-import AsyncHTTPClient
-import BigInt
-import CSecp256k1
-import NIOCore
