@@ -4,7 +4,7 @@ public import NameRegistry
 
 /// How a name server was caught saying what cannot be true.
 ///
-/// Source: names protocol, "What a client rejects".
+/// Source: names protocol, "What an answer proves".
 public enum NameServerLie: Hashable, Sendable {
     /// The signature, or a half of the evidence, is missing where there is one.
     case strippedSignature

@@ -5,7 +5,7 @@ import Runtime
 
 /// The highest block that was accepted of each registry, so that nobody is shown an older state later.
 ///
-/// One owner of the file; what is accepted is on disk before anybody is told. Source: names protocol, "Freshness".
+/// One owner of the file; what is accepted is on disk before anybody is told. Source: names protocol, "Proofs".
 actor AcceptedBlocks {
     struct Block: Hashable, Sendable {
         let number: UInt64

@@ -4,7 +4,7 @@ import Runtime
 
 /// What proofs of a registry are judged by: which chain, which contract, and why a block is believed.
 ///
-/// Chosen by the user and never by a server. Source: names protocol, "Verification by a client".
+/// Chosen by the user and never by a server. Source: names protocol, "Proofs".
 public struct NameTrust: Hashable, Sendable {
     /// Why a block is believed.
     public enum Rule: Hashable, Sendable {

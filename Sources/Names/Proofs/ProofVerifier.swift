@@ -13,7 +13,7 @@ struct ProvedName: Hashable, Sendable {
 
 /// Judges answers with proof against the user's settings, as far as that goes without asking anybody.
 ///
-/// Pure: time and what was accepted before are arguments. Source: names protocol, "Verification by a client".
+/// Pure: time and what was accepted before are arguments. Source: names protocol, "Proofs".
 struct ProofVerifier: Sendable {
     let trust: NameTrust
 
