@@ -18,9 +18,10 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let bigInt = Target.Dependency.product(name: "BigInt", package: "BigInt")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -104,8 +105,8 @@ let package = Package(
         layer(
             "NameServer",
             [
-                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", grdb, hummingbird, asyncHTTPClient, bigInt,
-                nioCore, nioPosix, logging,
+                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", grdbSQLite, hummingbird, asyncHTTPClient, bigInt,
+                nioCore, nioHTTP1, nioPosix, logging,
             ]
         ),
         layer(
@@ -145,7 +146,7 @@ let package = Package(
         ].map { tests(of: $0) } + [
             tests(of: "ControlAPI", ["JSON"]),
             tests(of: "DHT", ["DHTTestSupport"]),
-            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
+            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix]),
             tests(of: "NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt]),
             tests(of: "Names", ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
             tests(

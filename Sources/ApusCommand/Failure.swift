@@ -9,9 +9,11 @@ struct Failure: Error {
         case refused = 1
         case notFound = 2
         case notYet = 3
-        case taken = 4
-        case lied = 5
-        case unproved = 6
+        case portInUse = 4
+        case folderInUse = 5
+        case nameTaken = 6
+        case lied = 7
+        case unproved = 8
         case usage = 64
         case unavailable = 69
     }

@@ -13,12 +13,13 @@ struct Program: AsyncParsableCommand {
 
             Exit codes: 0 done; 1 refused, with the reason; 2 no such account, contact or conversation, or nothing \
             found; 3 not yet, try \
-            again later; 4 a name is taken; 5 a name server was caught lying; 6 nothing is proved; 64 the command was not understood; 69 the daemon cannot be reached.
+            again later; 6 a name is taken; 7 a name server was caught lying; 8 nothing is proved; 64 the command was not understood; 69 the daemon cannot be reached.
             """,
         version: "0.1.0",
         subcommands: [
             Welcome.self, AccountCommand.self, ContactCommand.self, Send.self, Inbox.self, Chat.self,
-            ConversationCommand.self, NameCommand.self, Status.self, DaemonCommand.self, DHTCommand.self, Demo.self,
+            ConversationCommand.self, NameCommand.self, Status.self, DaemonCommand.self, DHTCommand.self,
+            NamesCommand.self, Demo.self,
         ],
         defaultSubcommand: Welcome.self
     )

@@ -11,8 +11,8 @@ struct NameCommand: AsyncParsableCommand {
               signed    the account signed the name; that nobody else was given it is the server's word
               proved    the registry's contract says so in a block that your trust settings accept
 
-            Exit codes: 0 found, or registered; 1 refused; 2 nobody has the name; 3 not yet, it goes on; 4 the name is \
-            taken; 5 a name server was caught lying; 6 nothing could be proved; 64 the command was not understood; \
+            Exit codes: 0 found, or registered; 1 refused; 2 nobody has the name; 3 not yet, it goes on; 6 the name is \
+            taken; 7 a name server was caught lying; 8 nothing could be proved; 64 the command was not understood; \
             69 no name server can be reached.
             """,
         subcommands: [Lookup.self, Whois.self, Verify.self, Register.self, Stop.self]

@@ -10,7 +10,7 @@ extension NameCommand {
         static let configuration = CommandConfiguration(
             commandName: "lookup",
             abstract: "Find out whose a name is.",
-            discussion: "Exit codes: 0 found, 2 nobody has it, 5 the server was caught lying, 69 no server answers."
+            discussion: "Exit codes: 0 found, 2 nobody has it, 7 the server was caught lying, 69 no server answers."
         )
 
         @OptionGroup var options: GlobalOptions
@@ -45,7 +45,7 @@ extension NameCommand {
             abstract: "Find out what an account is called.",
             discussion: """
                 The name is looked up in turn: it is shown only when it leads back to the account.
-                Exit codes: 0 found, 2 it has no name, 5 the server was caught lying, 69 no server answers.
+                Exit codes: 0 found, 2 it has no name, 7 the server was caught lying, 69 no server answers.
                 """
         )
 
@@ -99,8 +99,8 @@ extension NameCommand {
                 The second means that you trust the operators of these nodes: so many must say the same. “maximumAge” \
                 bounds the age of a proof in seconds. A block that is older than one that was accepted before is refused.
 
-                Exit codes: 0 proved; 2 proved that nobody has it; 5 a server was caught lying, also when another one gave \
-                a proof; 6 nothing is proved; 69 no server answers.
+                Exit codes: 0 proved; 2 proved that nobody has it; 7 a server was caught lying, also when another one gave \
+                a proof; 8 nothing is proved; 69 no server answers.
                 """
         )
 

@@ -13,8 +13,8 @@ extension NameCommand {
                 The name becomes public, together with your identifier, and stays so: names are not given twice. An account \
                 has one name. While the name server is in trouble, Apus goes on asking, also after a restart.
 
-                Exit codes: 0 it is yours; 1 refused; 3 not decided yet, Apus goes on; 4 it is taken, or your account has \
-                another one; 5 the server was caught lying.
+                Exit codes: 0 it is yours; 1 refused; 3 not decided yet, Apus goes on; 6 it is taken, or your account has \
+                another one; 7 the server was caught lying.
                 """
         )
 
@@ -61,7 +61,7 @@ extension NameCommand {
         static func kind(of state: String) -> Failure.Kind {
             switch state {
             case "pending", "expired": .notYet
-            case "taken", "accountHasName": .taken
+            case "taken", "accountHasName": .nameTaken
             case "refused": .refused
             default: .lied
             }

@@ -1,0 +1,208 @@
+import Foundation
+import NameRegistry
+import Runtime
+import Synchronization
+
+/// The one writer of a store: commits what waits in groups; everything here runs on its thread.
+///
+/// Nobody is answered before the commit, see ``RegistrationLog`` for the order of things.
+final class StoreWriter {
+    private let queue: JobQueue<WriteJob>
+    private let limits: NameStoreLimits
+    private let steps: StoreSteps
+    private let counters: StoreCounters
+    private let logPath: String?
+    private var log: RegistrationLog?
+    private var keeper: ConnectionKeeper
+    /// Whether the last group had company, so that waiting for more is worth it.
+    private var hadCompany = false
+
+    init(
+        queue: JobQueue<WriteJob>,
+        limits: NameStoreLimits,
+        logPath: String?,
+        steps: @escaping StoreSteps,
+        counters: StoreCounters,
+        open: @escaping @Sendable () throws(NameStoreError) -> any SQLConnection
+    ) {
+        self.queue = queue
+        self.limits = limits
+        self.logPath = logPath
+        self.steps = steps
+        self.counters = counters
+        keeper = ConnectionKeeper(open: open)
+    }
+
+    /// Makes the tables, and brings the database and the log together.
+    func start(
+        progress: (@Sendable (LogReplayReport) -> Void)?
+    ) throws(NameStoreError) -> LogReplayReport {
+        let sql = try keeper.connection(now: SystemTime().now)
+        try StoreSchema.prepare(sql)
+        guard let logPath else { return LogReplayReport() }
+        let log = try RegistrationLog(path: logPath, steps: steps)
+        self.log = log
+        var replay = LogReplay(log: log, sql: sql, progress: progress)
+        try sql.beginWriting()
+        do throws(NameStoreError) {
+            try replay.start()
+            try sql.commit()
+        } catch {
+            sql.rollback()
+            throw error
+        }
+        return replay.report
+    }
+
+    /// Serves the queue until it is closed.
+    func run() {
+        while var jobs = queue.take(upTo: limits.groupSize) {
+            if hadCompany, jobs.count < limits.groupSize, jobs.contains(where: \.isRegistration) {
+                Thread.sleep(forTimeInterval: limits.gatherTime / .seconds(1))
+                jobs += queue.takeWaiting(upTo: limits.groupSize - jobs.count)
+            }
+            hadCompany = jobs.count > 1
+            commit(jobs)
+        }
+        keeper.close()
+    }
+
+    private func commit(_ jobs: [WriteJob]) {
+        var group = WriteGroup(jobs)
+        do throws(NameStoreError) {
+            let sql = try keeper.connection(now: SystemTime().now)
+            do throws(NameStoreError) {
+                try sql.beginWriting()
+                try settleLog(sql)
+                let transaction = StoreTransaction(sql)
+                try group.run(in: transaction)
+                try commit(transaction)
+            } catch {
+                sql.rollback()
+                throw error
+            }
+        } catch {
+            counters.failedCommits.add(1, ordering: .relaxed)
+            group.fail(error)
+            return
+        }
+        counters.commits.add(1, ordering: .relaxed)
+        counters.registrations.add(UInt64(group.insertions), ordering: .relaxed)
+        group.answer()
+    }
+
+    /// Leaves no line of the log whose fate is open, and nothing in it that the database does not know.
+    private func settleLog(_ sql: any SQLConnection) throws(NameStoreError) {
+        guard let log else { return }
+        if let lines = log.open {
+            if try has(lines, sql) { log.confirm() } else { log.withdraw() }
+            guard log.open == nil else {
+                throw .notWritable(reason: "\(log.path) cannot be repaired after a failure")
+            }
+        }
+        guard try log.hasForeignLines() else { return }
+        var replay = LogReplay(log: log, sql: sql)
+        try replay.followUp()
+    }
+
+    private func has(_ lines: RegistrationLog.OpenLines, _ sql: any SQLConnection) throws(NameStoreError) -> Bool {
+        let entry = try StoreTransaction(sql).localLog(from: lines.last.sequence, limit: 1).first
+        return entry.map { LogTail($0) } == lines.last
+    }
+
+    private func commit(_ transaction: StoreTransaction) throws(NameStoreError) {
+        try log?.append(transaction.lines)
+        do throws(NameStoreError) {
+            try steps(.beforeCommit)
+            try transaction.sql.commit()
+        } catch {
+            transaction.sql.rollback()
+            guard let log, let lines = log.open else { throw error }
+            // Without an answer of the database the lines stay open, and the next turn settles them.
+            guard !transaction.sql.isBroken, let isThere = try? has(lines, transaction.sql) else { throw error }
+            guard isThere else {
+                log.withdraw()
+                throw error
+            }
+        }
+        try? steps(.afterCommit)
+        log?.confirm()
+    }
+}
+
+/// Jobs that share a commit, with the answers that wait for it.
+private struct WriteGroup {
+    private enum Progress {
+        case waiting
+        case registered(RegistrationOutcome)
+        case written(@Sendable () -> Void)
+        case failed(any Error)
+    }
+
+    private let jobs: [WriteJob]
+    private var progress: [Progress]
+    private(set) var insertions = 0
+
+    init(_ jobs: [WriteJob]) {
+        self.jobs = jobs
+        progress = Array(repeating: .waiting, count: jobs.count)
+    }
+
+    /// Runs the jobs; one that fails by itself leaves nothing behind, a failing database fails all.
+    mutating func run(in transaction: StoreTransaction) throws(NameStoreError) {
+        for (index, job) in jobs.enumerated() {
+            switch job {
+            case .registration(let registration, let chained, let time, _):
+                let outcome = try transaction.append(registration, chained: chained, at: time)
+                if case .inserted = outcome { insertions += 1 }
+                progress[index] = .registered(outcome)
+            case .body(let body):
+                progress[index] = try run(body, in: transaction)
+            }
+        }
+    }
+
+    private func run(_ body: WriteBody, in transaction: StoreTransaction) throws(NameStoreError) -> Progress {
+        let mark = transaction.mark
+        try transaction.sql.execute("SAVEPOINT body")
+        do {
+            let answer = try body.run(transaction)
+            try transaction.sql.execute("RELEASE SAVEPOINT body")
+            return .written(answer)
+        } catch {
+            switch error as? NameStoreError {
+            case .notWritable(let reason): throw .notWritable(reason: reason)
+            case .unavailable(let reason): throw .unavailable(reason: reason)
+            case .closed, .damaged, nil:
+                try transaction.sql.execute("ROLLBACK TO SAVEPOINT body; RELEASE SAVEPOINT body")
+                transaction.forget(since: mark)
+                return .failed(error)
+            }
+        }
+    }
+
+    /// Answers everybody, after the commit.
+    func answer() {
+        for (job, progress) in zip(jobs, progress) {
+            switch (job, progress) {
+            case (.registration(_, _, _, let answer), .registered(let outcome)):
+                answer.resume(returning: .success(outcome))
+            case (.body, .written(let answer)): answer()
+            case (.body(let body), .failed(let error)): body.fail(error)
+            case (_, .waiting), (.registration, _), (.body, .registered):
+                job.fail(.damaged(reason: "A request was left out of its commit"))
+            }
+        }
+    }
+
+    /// Refuses everybody: nothing was stored.
+    func fail(_ error: NameStoreError) {
+        for (job, progress) in zip(jobs, progress) {
+            if case .body(let body) = job, case .failed(let own) = progress {
+                body.fail(own)
+            } else {
+                job.fail(error)
+            }
+        }
+    }
+}
