@@ -22,7 +22,7 @@ struct ContactCommand: AsyncParsableCommand {
 
         @OptionGroup var options: GlobalOptions
 
-        @Argument(help: "Their identifier (40 hexadecimal digits, with or without “jami:” in front), NAME, or NAME@SERVER.")
+        @Argument(help: "Their identifier (40 hexadecimal digits), their NAME, or NAME@SERVER.")
         var id: String
 
         @Option(help: "What you call them.")

@@ -13,7 +13,9 @@ extension Account {
 
     static func directory(for network: Network, folder: AccountFolder, time: any TimeSource) -> NameDirectory {
         // Beside the accounts, since which blocks were accepted is true for all of them.
-        let shared = folder.path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let shared = folder.path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+            separator: "/"
+        )
         return NameDirectory(
             NameDirectory.Configuration(
                 servers: network.nameServers,

@@ -75,7 +75,8 @@ extension Account {
     }
 
     func resumeRegistration() async {
-        guard let row = try? await read({ database in try NameRegistrationRow.fetchOne(database) }), row.isPending else {
+        guard let row = try? await read({ database in try NameRegistrationRow.fetchOne(database) }), row.isPending
+        else {
             return
         }
         let outcome = await attempt(row)
@@ -94,7 +95,10 @@ extension Account {
         do {
             return try result.get()
         } catch AccountFolderError.archive(.passwordNeeded) {
-            throw ApusError(.passwordNeeded, "The account's archive is locked; its password is needed to sign the name.")
+            throw ApusError(
+                .passwordNeeded,
+                "The account's archive is locked; its password is needed to sign the name."
+            )
         } catch AccountFolderError.archive(.wrongPassword) {
             throw ApusError(.wrongPassword, "This is not the password of the account's archive.")
         } catch let error as ApusError {
@@ -166,7 +170,11 @@ extension Account {
         case .finished: return nil
         case .retry(let next): return .milliseconds(next.milliseconds - now.milliseconds)
         case .expired:
-            await note("expired", "The name server was in trouble all the time. Ask for the name again later.", for: row)
+            await note(
+                "expired",
+                "The name server was in trouble all the time. Ask for the name again later.",
+                for: row
+            )
             return nil
         }
     }

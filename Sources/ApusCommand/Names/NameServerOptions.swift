@@ -62,7 +62,8 @@ enum NameSettings {
         do throws(NameTrustError) {
             if let path { return try NameTrust.load(path) }
             let environment = ProcessInfo.processInfo.environment
-            let base = environment["XDG_CONFIG_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+            let base =
+                environment["XDG_CONFIG_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
                 ?? "\(environment["HOME"] ?? NSHomeDirectory())/.config"
             return try NameTrust.load("\(base)/apus/names.json")
         } catch {

@@ -79,7 +79,8 @@ public enum NameServerLie: Hashable, Sendable {
         case .truncatedProof(let part): "sent a proof that lacks a part: \(part)"
         case .wrongProof(let part): "sent a proof that does not hold: \(part)"
         case .proofContradictsAnswer(let part): "proves something else than it answers: \(part)"
-        case .staleProof(let age): "sent a proof that is \(Self.text(seconds: age)) old, so that a change could be hidden"
+        case .staleProof(let age):
+            "sent a proof that is \(Self.text(seconds: age)) old, so that a change could be hidden"
         case .futureProof(let ahead): "sent a proof from \(Self.text(seconds: ahead)) in the future"
         case .rolledBack(let block, let highest):
             "went back to block \(block), although block \(highest) was proved before"

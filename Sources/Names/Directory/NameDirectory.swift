@@ -1,7 +1,7 @@
 public import Ethereum
 public import Keys
-public import NameRegistry
 import NIOPosix
+public import NameRegistry
 public import Runtime
 
 /// Finds accounts by name and names by account, and registers names.

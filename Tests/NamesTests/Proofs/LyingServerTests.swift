@@ -249,7 +249,10 @@ import Testing
         let new = try name("brand-new")
         let text = String(decoding: try world.captured.answer(for: new).body, as: UTF8.self)
         let proof = NameServerReply.json(try world.proof(of: new).line)
-        let pending = Answers(plain: .json(text.replacing("{\"name\"", with: "{\"state\":\"sent\",\"name\"")), proof: proof)
+        let pending = Answers(
+            plain: .json(text.replacing("{\"name\"", with: "{\"state\":\"sent\",\"name\"")),
+            proof: proof
+        )
         let lookup = try await directory(world, [Self.honestServer: pending]).verify(new)
         #expect(lookup.assurance == .signed && lookup.block == nil)
         let claimed = try directory(world, [Self.liar: Answers(plain: .json(text), proof: proof)])
@@ -327,7 +330,8 @@ import Testing
             freshness: .proofOfAuthority
         )
         let transport = ScriptedTransport { question, _ in
-            question.path.hasPrefix("/v2/") ? answers[Self.honestServer]?.proof ?? .notFound
+            question.path.hasPrefix("/v2/")
+                ? answers[Self.honestServer]?.proof ?? .notFound
                 : answers[Self.honestServer]?.plain ?? .notFound
         }
         let configuration = NameDirectory.Configuration(servers: [try server(Self.honestServer)], trust: trust)

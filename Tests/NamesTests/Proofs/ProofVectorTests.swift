@@ -97,13 +97,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ((3, 0, 0, 0), true, nil),
-        ((2, 0, 0, 1), false, "unverifiable"),
-        ((2, 1, 0, 0), false, "untrustedBlock"),
-        ((2, 0, 1, 0), false, "untrustedBlock"),
-        ((0, 0, 0, 3), false, "unverifiable"),
-    ] as [((Int, Int, Int, Int), Bool, String?)])
+    @Test(
+        arguments: [
+            ((3, 0, 0, 0), true, nil),
+            ((2, 0, 0, 1), false, "unverifiable"),
+            ((2, 1, 0, 0), false, "untrustedBlock"),
+            ((2, 0, 1, 0), false, "untrustedBlock"),
+            ((0, 0, 0, 3), false, "unverifiable"),
+        ] as [((Int, Int, Int, Int), Bool, String?)]
+    )
     func `so many operators must agree at the first contact`(
         counts: (Int, Int, Int, Int),
         isTrusted: Bool,

@@ -28,7 +28,8 @@ struct RegistryWorld {
         let vector = try JSONVector(file: "jns-clique", in: Bundle.module)
         var genesis = try BlockHeader(decoding: try #require(HexText.bytes(vector["genesisRlp"].text)))
         genesis.timestamp = UInt64(now - 86_400)
-        genesis.extraData = Array(repeating: 0, count: 32) + signers.flatMap(\.account.bytes)
+        genesis.extraData =
+            Array(repeating: 0, count: 32) + signers.flatMap(\.account.bytes)
             + Array(repeating: 0, count: 65)
         self.genesis = genesis
         // Other names, so that the trie has branches and the paths of absent ones end in them.
@@ -179,7 +180,9 @@ extension JSONValue {
             return .object(members)
         case .array(var elements):
             guard let index = Int(first), elements.indices.contains(index) else { return self }
-            if rest.isEmpty, value == nil { elements.remove(at: index) } else {
+            if rest.isEmpty, value == nil {
+                elements.remove(at: index)
+            } else {
                 elements[index] = elements[index].replacing(rest, with: value)
             }
             return .array(elements)
