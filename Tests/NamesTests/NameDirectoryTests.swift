@@ -1,5 +1,5 @@
-import Foundation
 import Ethereum
+import Foundation
 import Keys
 import NameRegistry
 import Runtime

@@ -1,6 +1,6 @@
 /// Where a name server answers: what stands in front of the paths of its API.
 ///
-/// Source: names protocol, "Server selection".
+/// Source: names protocol, "Clients of ours".
 public struct NameServerAddress: Hashable, Sendable {
     public static let maximumLength = 255
 
