@@ -13,6 +13,7 @@ let shipped = language + [.strictMemorySafety()]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
@@ -20,7 +21,7 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let bigInt = Target.Dependency.product(name: "BigInt", package: "BigInt")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -89,7 +90,7 @@ let package = Package(
         layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
         layer(
             "Ethereum",
-            ["CSecp256k1", "JSON", "Keys", "Runtime", bigInt, asyncHTTPClient, nioCore, nioPosix, logging]
+            ["CSecp256k1", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioHTTP1]
         ),
         layer("NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt, crypto]),
         layer(
@@ -100,7 +101,7 @@ let package = Package(
             "NameServer",
             [
                 "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", grdbSQLite, hummingbird, asyncHTTPClient, bigInt,
-                nioCore, nioPosix, logging,
+                nioCore, nioHTTP1, nioPosix, logging,
             ]
         ),
         layer(

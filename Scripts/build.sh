@@ -7,17 +7,18 @@ APUS_SCRATCH="${APUS_BUILD_DIR:-$APUS_ROOT/.build}"
 APUS_BUILD_FLAGS=(-c release --scratch-path "$APUS_SCRATCH" --package-path "$APUS_ROOT" -Xswiftc -enable-testing)
 
 # What the build needs beside a Swift toolchain.
-APUS_BUILD_PACKAGES=(ca-certificates git libargon2-dev libc6-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev)
+APUS_BUILD_PACKAGES=(
+    ca-certificates git libargon2-dev libc6-dev libpq-dev libsecp256k1-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev
+)
 
 # What the interop tests need: real peers that nobody here wrote, and the private networks they run in.
 APUS_TEST_PACKAGES=(
-    dbus-daemon dhtnode gcc iproute2 jami-daemon nftables openssl procps python3-dbus python3-gi python3-opendht
-    python3-venv
+    dbus-daemon dhtnode gcc iproute2 jami-daemon nftables openssl postgresql-15 procps python3-dbus python3-gi
+    python3-opendht python3-venv
 )
 
 # The newest DHT library, which no Debian has; it goes into the build folder, where the tests look for it.
 APUS_OPENDHT_VERSION=4.4.2
-
 
 say() {
     printf '==> %s\n' "$*" >&2
@@ -58,6 +59,20 @@ install_newest_opendht() {
         "$folder/bin/pip" install --quiet --only-binary :all: "opendht==$APUS_OPENDHT_VERSION"; } >&2; then
         rm -rf "$folder"
         say "That did not work; the tests against OpenDHT $APUS_OPENDHT_VERSION will be skipped"
+    fi
+}
+
+# Puts the contracts' compiler, two virtual machines for them and the test node's libraries into a Python of their own.
+install_contract_tools() {
+    local folder="$APUS_SCRATCH/contracts" requirements="$APUS_ROOT/contracts/requirements.txt"
+    if cmp --silent "$requirements" "$folder/requirements.txt"; then return 0; fi
+    say "Installing the tools of the contracts in $folder"
+    if ! { /usr/bin/python3 -m venv --clear "$folder" &&
+        "$folder/bin/pip" install --quiet --only-binary :all: --no-deps --require-hashes --requirement "$requirements" &&
+        cp "$requirements" "$folder/requirements.txt"; } >&2; then
+        rm -rf "$folder"
+        say "That did not work; the contracts and what runs on a chain cannot be tested"
+        return 1
     fi
 }
 

@@ -87,23 +87,30 @@ struct DaemonCommand: AsyncParsableCommand {
     }
 }
 
-/// Keeps two daemons from the same data folder.
+/// Keeps two daemons or servers from the same data folder.
 final class FolderLock {
+    private static let daemonFile = "daemon.lock"
     private let descriptor: Int32
 
-    init(folder: String) throws {
+    convenience init(folder: String) throws {
+        let taken = Failure(kind: .refused, sentence: "Another daemon uses \(folder) already.")
+        try self.init(folder: folder, file: Self.daemonFile, taken: taken)
+    }
+
+    /// - Parameter taken: What is thrown when another process holds the lock.
+    init(folder: String, file: String, taken: Failure) throws {
         try FileManager.default.createDirectory(
             atPath: folder,
             withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o700]
         )
-        let descriptor = Self.open(folder)
+        let descriptor = Self.open("\(folder)/\(file)")
         guard descriptor >= 0 else {
             throw Failure(kind: .refused, sentence: "The data folder \(folder) cannot be written.")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
-            throw Failure(kind: .refused, sentence: "Another daemon uses \(folder) already.")
+            throw taken
         }
         self.descriptor = descriptor
     }
@@ -113,13 +120,13 @@ final class FolderLock {
     }
 
     static func isFree(folder: String) -> Bool {
-        let descriptor = open(folder)
+        let descriptor = open("\(folder)/\(daemonFile)")
         guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
         return flock(descriptor, LOCK_EX | LOCK_NB) == 0
     }
 
-    private static func open(_ folder: String) -> Int32 {
-        unsafe Foundation.open("\(folder)/daemon.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+    private static func open(_ path: String) -> Int32 {
+        unsafe Foundation.open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
     }
 }

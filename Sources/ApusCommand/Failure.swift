@@ -9,6 +9,8 @@ struct Failure: Error {
         case refused = 1
         case notFound = 2
         case notYet = 3
+        case portInUse = 4
+        case folderInUse = 5
         case usage = 64
         case unavailable = 69
     }

@@ -39,6 +39,19 @@ public enum Peers {
         return FileManager.default.isExecutableFile(atPath: made) ? made : nil
     }()
 
+    /// The Python with the libraries of `ethereum_node.py` and `clique_network.py`: named by `APUS_CONTRACTS_PYTHON`,
+    /// or in the build folder.
+    public static let contractsPython: String? = {
+        if let named = ProcessInfo.processInfo.environment["APUS_CONTRACTS_PYTHON"] { return named }
+        let build = products.deletingLastPathComponent().deletingLastPathComponent()
+        let made = build.appending(path: "contracts/bin/python3").path
+        return FileManager.default.isExecutableFile(atPath: made) ? made : nil
+    }()
+
+    /// What is missing for test networks of Ethereum; `nil` when nothing is.
+    public static let missingForEthereum: String? =
+        contractsPython == nil ? "the tools of the contracts are not installed (contracts/test does that)" : nil
+
     /// What is missing for private networks; `nil` when nothing is.
     public static let missingForNetworks: String? = {
         guard geteuid() == 0 else { return "network namespaces need root" }

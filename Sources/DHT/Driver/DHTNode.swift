@@ -9,72 +9,31 @@ public import Runtime
 /// Start it, then put, get and listen. All of its work is done on one event loop, which is the executor of this actor;
 /// cryptography is done on a pool of threads. It must be shut down before it is let go.
 public actor DHTNode {
-    public struct Configuration: Sendable {
-        /// An IPv4 address; without it the node does without IPv4.
-        public var bindAddress: String? = "0.0.0.0"
-        /// An IPv6 address; without it the node does without IPv6.
-        public var bindAddress6: String? = "::"
-        /// Of both families, where IPv6 can have the port of IPv4; 0 lets the system choose.
-        public var port = 0
-        /// Nodes of other networks are not heard.
-        public var network: UInt32 = 0
-        /// `host`, `host:port` or `[IPv6]:port`; the default port is 4222.
-        public var bootstrap: [String] = []
-        /// The key that signs and opens values, and the chain of its certificate, which is published.
-        public var identity: (key: RSAPrivateKey, chain: CertificateChain)?
-        /// The id of the node; `nil` takes that of the key, or of the saved state, or one by chance.
-        public var id: InfoHash?
-        /// Whether to stay out of the routing tables of others.
-        public var isClient = false
-        /// Whether to look for nodes on the local network, and to be found there.
-        public var discovery = false
-        /// Whether requests beyond a rate are dropped; only measurements on a private network can do without.
-        public var limitsRequests = true
-        /// Whether the nodes of the network stay for long, as in a private network of servers: then others are told every
-        /// five minutes instead of every twenty seconds what is listened to.
-        public var isNetworkStable = false
-        /// Whether values of others are handed on to nodes that have come closer to their keys.
-        public var maintainsStorage = false
-        /// Bytes of values that are kept for others.
-        public var storedBytes = 64 << 20
-        /// Keys that are looked for, put to or listened at, those of the last hour included; each counts once for each
-        /// address family, and more fail.
-        public var searches = 16_384
-        /// Types of values besides the standard ones, or in their place.
-        public var valueTypes: [ValueType] = []
-        public var randomness = Randomness.secure
-        /// What ``DHTNode/export()`` gave in an earlier run, or the state of another node.
-        ///
-        /// When the node starts, its nodes are asked too, and those of its values that still live are stored again.
-        public var savedState: NodeState?
-
-        public init() {}
-    }
-
     nonisolated let eventLoop: any EventLoop
-    nonisolated private let configuration: Configuration
+    nonisolated let configuration: Configuration
     nonisolated let vault: ValueVault
     nonisolated let logger: Logger
     nonisolated let time: any TimeSource
     nonisolated let pool = NIOThreadPool.singleton
 
-    private enum State {
+    enum State {
         case idle, running, shutDown
     }
 
-    private var state = State.idle
+    private(set) var state = State.idle
     private(set) var core: NodeCore
-    private var sockets = PerFamily<FamilySocket?> { _ in nil }
-    private var now: Instant
+    var sockets = PerFamily<FamilySocket?> { _ in nil }
+    var now: Instant
     private var isInTurn = false
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant.distantFuture
     private var bootstrapHosts: [HostAddress]
-    private let batch = DatagramBatch()
+    let batch = DatagramBatch()
     /// Addresses that the system could not send to in this turn.
-    private var unreachable: Set<Endpoint> = []
-    private var lastReopening = PerFamily { _ in Instant.longAgo }
-    private var discovery: LocalDiscovery?
+    var unreachable: Set<Endpoint> = []
+    var boundPorts = PerFamily { _ in 0 }
+    var lastReopening = PerFamily { _ in Instant.longAgo }
+    var discovery: LocalDiscovery?
 
     var randomness: Randomness
     var gets: [OperationID: GetWaiter] = [:]
@@ -86,7 +45,7 @@ public actor DHTNode {
     private var statusSinks: [UInt64: AsyncStream<NodeStatus>.Continuation] = [:]
     private var lastTicket: UInt64 = 0
     var certificates = CertificateCache()
-    private var isCertificatePublished = false
+    var isCertificatePublished = false
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe eventLoop.executor.asUnownedSerialExecutor()
@@ -152,12 +111,12 @@ public actor DHTNode {
                 logger.notice("cannot bind", metadata: ["address": "\(host)", "error": "\(error)"])
             }
         }
+        guard isRunning else { return }
         guard boundPort != 0 else {
             state = .idle
             let reason = failures.isEmpty ? "No address to bind is given" : failures.joined(separator: ". ")
             throw DHTError(.bind, reason)
         }
-        guard isRunning else { return }
         now = time.now
         if let chain = configuration.identity?.chain { certificates.insert(chain) }
         var families: Endpoint.Families = []
@@ -195,48 +154,6 @@ public actor DHTNode {
         for sink in statusSinks.values { sink.finish() }
         statusSinks.removeAll()
     }
-
-    private func host(_ family: Endpoint.Family) -> String? {
-        family == .ipv4 ? configuration.bindAddress : configuration.bindAddress6
-    }
-
-    private func openFirstSocket(of family: Endpoint.Family, at host: String) async throws {
-        if family == .ipv6, configuration.port == 0, boundPort != 0 {
-            do {
-                return try await openSocket(of: family, at: host, port: boundPort)
-            } catch {
-                logger.debug("the port of IPv4 is not free for IPv6", metadata: ["port": "\(boundPort)"])
-            }
-        }
-        try await openSocket(of: family, at: host, port: configuration.port)
-    }
-
-    private func openSocket(of family: Endpoint.Family, at host: String, port: Int) async throws {
-        let opened = try DatagramSocket(bindingTo: host, family: family, port: port)
-        let bound = try await DatagramBootstrap(group: eventLoop)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
-            .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
-            .channelOption(.socketOption(.so_sndbuf), value: 4 << 20)
-            // What does not fit into the system's buffers waits here.
-            .channelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 8 << 20))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(node: self, family: family))
-                }
-            }
-            .withBoundSocket(opened.descriptor)
-            .get()
-        guard state == .running, sockets[family] == nil else {
-            try? await bound.close()
-            return
-        }
-        let socket = FamilySocket(socket: opened, channel: bound)
-        sockets[family] = socket
-        boundPorts[family] = socket.port
-    }
-
-    private var boundPorts = PerFamily { _ in 0 }
 
     /// The port of the socket of IPv4, or of IPv6 on a node without IPv4; 0 before ``start()``.
     public var boundPort: Int { boundPorts[.ipv4] != 0 ? boundPorts[.ipv4] : boundPorts[.ipv6] }
@@ -317,26 +234,6 @@ public actor DHTNode {
         now = time.now
     }
 
-    func received(_ buffer: ByteBuffer, from sender: Endpoint) {
-        guard state == .running else { return }
-        beginTurn()
-        core.receive(buffer.readableBytesSpan, from: sender, now: now)
-    }
-
-    /// Reads what came behind the datagram that the channel read.
-    ///
-    /// What does not fit into some batches waits, so that timers and commands get their turn.
-    func readMore(_ family: Endpoint.Family) {
-        guard let socket = sockets[family]?.socket else { return endTurn() }
-        for _ in 0..<4 {
-            guard state == .running else { break }
-            beginTurn()
-            let count = batch.receive(from: socket) { core.receive($0, from: $1, now: now) }
-            endTurn()
-            guard count == DatagramBatch.capacity else { break }
-        }
-    }
-
     /// Runs a command on the core and all that follows from it.
     func turn<T>(_ body: (NodeCore, Instant) -> T) -> T {
         beginTurn()
@@ -369,18 +266,6 @@ public actor DHTNode {
         armTimer()
     }
 
-    private func flush() {
-        guard !core.outbox.isEmpty else { return }
-        defer { core.outbox.removeAll() }
-        var waiting = core.outbox.datagrams[...]
-        while let first = waiting.first {
-            let family = first.receiver.family
-            let end = waiting.firstIndex { $0.receiver.family != family } ?? waiting.endIndex
-            sockets[family]?.send(waiting[..<end], of: core.outbox.bytes, batch) { unreachable.insert($0) }
-            waiting = waiting[end...]
-        }
-    }
-
     private func armTimer() {
         guard state == .running, let next = core.nextDeadline else { return }
         guard timer == nil || next != timerDeadline else { return }
@@ -399,30 +284,6 @@ public actor DHTNode {
         core.setWallTime(time.wallTime, now: now)
         core.timer(now: now)
         endTurn()
-    }
-
-    /// Opens the socket again after the system closed it.
-    func socketClosed(_ family: Endpoint.Family) {
-        guard state == .running else { return }
-        sockets[family] = nil
-        let wait = time.now - lastReopening[family] < .seconds(1) ? TimeAmount.seconds(1) : .zero
-        eventLoop.scheduleTask(in: wait) { [weak self] in
-            guard let self else { return }
-            // Ends by itself: binding either succeeds or fails.
-            Task { await self.reopen(family) }
-        }
-    }
-
-    private func reopen(_ family: Endpoint.Family) async {
-        guard state == .running, sockets[family] == nil, let host = host(family) else { return }
-        lastReopening[family] = time.now
-        do {
-            try await openSocket(of: family, at: host, port: boundPorts[family])
-            endTurn()
-        } catch {
-            logger.warning("cannot reopen the socket", metadata: ["error": "\(error)"])
-            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in self?.assumeIsolated { $0.socketClosed(family) } }
-        }
     }
 
     // MARK: Events
@@ -482,58 +343,5 @@ public actor DHTNode {
                 then(node, result)
             }
         }
-    }
-
-    // MARK: Discovery
-
-    private func startDiscovery() async {
-        guard configuration.discovery, state == .running else { return }
-        let families = Endpoint.Family.all.filter { sockets[$0] != nil }
-        let ports = families.map { ($0, UInt16(truncatingIfNeeded: boundPorts[$0])) }
-        let started = LocalDiscovery(
-            core: DiscoveryCore(
-                id: core.id,
-                network: configuration.network,
-                ports: Dictionary(uniqueKeysWithValues: ports),
-                isAnnounced: !configuration.isClient
-            ),
-            families: families,
-            eventLoop: eventLoop,
-            time: time,
-            logger: logger
-        ) { [weak self] endpoint in
-            self?.assumeIsolated { node in
-                guard node.isRunning else { return }
-                node.turn { core, now in core.ping([endpoint], now: now) }
-            }
-        }
-        discovery = started
-        await started.begin()
-    }
-
-    private func tellDiscovery(_ status: NodeStatus) {
-        guard let discovery else { return }
-        switch status {
-        case .connected: discovery.assumeIsolated { $0.rest() }
-        case .connecting: break
-        // Ends by itself: opening sockets either succeeds or fails.
-        case .disconnected: Task { await discovery.begin() }
-        }
-    }
-
-    private func publishCertificate() {
-        guard !isCertificatePublished, let chain = configuration.identity?.chain else { return }
-        isCertificatePublished = true
-        let key = chain.leaf.publicKey
-        let value = Value(
-            id: CertificatePayload.valueID,
-            type: ValueType.certificate.number,
-            data: CertificatePayload.data(of: chain)
-        )
-        // Other implementations look at one of the two, depending on their age.
-        for location in [key.shortID, CertificatePayload.location(of: key.longID)] {
-            _ = core.put(value, at: location, permanent: true, isIDDrawn: false, now: now)
-        }
-        eventLoop.execute { [weak self] in self?.assumeIsolated { $0.endTurn() } }
     }
 }

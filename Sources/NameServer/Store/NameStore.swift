@@ -154,8 +154,9 @@ public protocol NameStoreReader {
 
     /// Operations read from the chain.
     func chainOperations(from sequence: UInt64, limit: Int) throws -> [ChainOperation]
-    func chainOperations(of name: Name) throws -> [ChainOperation]
     func lastChainOperation() throws -> ChainOperation?
+    /// All operations of one name that were read from the chain, the oldest first.
+    func chainOperations(of name: Name) throws -> [ChainOperation]
     /// The newest headers that the indexer has followed, the newest first.
     func chainHeads(limit: Int) throws -> [ChainHead]
 
@@ -184,7 +185,7 @@ public protocol NameStoreWriter: NameStoreReader {
     ///
     /// The local log does not get it. Throws when the account has another name.
     func put(_ record: StoredName) throws
-    /// Keeps evidence of which only the digest is known elsewhere.
+    /// Keeps evidence by its digest, such as the chain has logged; once is enough.
     func put(_ evidence: NameEvidence) throws
     func setState(_ state: RegistrationState, block: UInt64?, of name: Name) throws
 

@@ -1,4 +1,4 @@
-public import Keys
+import Keys
 import Runtime
 
 /// The 32 bytes that a chain computes with: a hash, a storage key, a slot, a number in big-endian order.
@@ -31,9 +31,34 @@ public struct Word: Hashable, Comparable, Sendable {
         words = (0, hash.high >> 32, hash.high << 32 | hash.middle >> 32, hash.middle << 32 | UInt64(hash.low))
     }
 
+    /// The 32 bytes at an offset, which must lie inside.
+    init(in bytes: Span<UInt8>, at offset: Int) {
+        var words: [4 of UInt64] = [0, 0, 0, 0]
+        for index in 0..<Self.byteCount {
+            words[index / 8] = words[index / 8] << 8 | UInt64(bytes[offset + index])
+        }
+        self.words = (words[0], words[1], words[2], words[3])
+    }
+
+    init(high: UInt128, low: UInt128) {
+        words = (
+            UInt64(truncatingIfNeeded: high >> 64), UInt64(truncatingIfNeeded: high),
+            UInt64(truncatingIfNeeded: low >> 64), UInt64(truncatingIfNeeded: low)
+        )
+    }
+
+    var halves: (high: UInt128, low: UInt128) {
+        (UInt128(words.0) << 64 | UInt128(words.1), UInt128(words.2) << 64 | UInt128(words.3))
+    }
+
     /// The Keccak-256 hash of bytes.
     public init(hashing bytes: [UInt8]) {
-        self.init(leftPadding: Keccak256.hash(bytes))
+        words = Keccak256.words(unsafe bytes.span.bytes)
+    }
+
+    /// The Keccak-256 hash of borrowed bytes.
+    public init(hashing bytes: RawSpan) {
+        words = Keccak256.words(bytes)
     }
 
     /// At most 32 bytes at the end; more are cut off in front.

@@ -1,0 +1,183 @@
+import Logging
+import NIOCore
+import NameRegistry
+
+extension NameService: RequestResponder {
+    var trustsProxy: Bool { options.trustsProxy }
+
+    func admit(_ request: HTTPRequest) -> Reply? {
+        let kind = Self.kind(of: request)
+        counters.count(kind)
+        guard let wait = throttle(request.client, isRegistration: kind == .registration) else { return nil }
+        ServerCounters.add(counters.throttled)
+        let reason = "too many requests; try again in \(wait) s"
+        // To a legacy client any 4xx would mean that the name is not there, or taken.
+        guard request.target.isLegacy else {
+            return ExtensionAnswers.failure(.tooManyRequests, "tooManyRequests", reason, retryAfter: wait)
+        }
+        return LegacyAnswers.unavailable(reason, retryAfter: wait, isRegistration: kind == .registration)
+    }
+
+    private static func kind(of request: HTTPRequest) -> ServerCounters.Kind {
+        switch (request.target, request.method) {
+        case (.name, .post), (.currentName, .post), (.commitment, .post), (.ownerRequest, .post): .registration
+        case (.name, _), (.account, _): .lookUp
+        case (.page, _), (.health, _), (.metrics, _): .page
+        case (.unknown, _), (.malformedQuery, _): .unknown
+        default: .extension
+        }
+    }
+
+    func respond(to request: HTTPRequest) -> Response {
+        switch request.method {
+        case .get, .head: return respondToRead(request.target)
+        case .post: return respondToPost(request)
+        case .other:
+            return .now(Reply(.methodNotAllowed, .object { $0.add("error", "method not allowed") }))
+        }
+    }
+
+    func lateReply(to request: HTTPRequest) -> Reply {
+        busy(request, "the server did not get an answer in time")
+    }
+
+    func malformedReply(to request: HTTPRequest) -> Reply {
+        request.method == .post
+            ? LegacyRegistration.Refusal.malformedBody.reply
+            : Reply(.badRequest, .object { $0.add("error", "bad request") })
+    }
+
+    private func busy(_ request: HTTPRequest, _ reason: String) -> Reply {
+        ServerCounters.add(counters.unavailable)
+        return LegacyAnswers.unavailable(reason, retryAfter: 5, isRegistration: request.method == .post)
+    }
+
+    // MARK: Reading
+
+    private func respondToRead(_ target: RequestTarget) -> Response {
+        switch target {
+        case .name(nil, _, _): .now(LegacyAnswers.invalidName)
+        case .account(nil): .now(LegacyAnswers.invalidAddress)
+        case .name(let name?, let part, _):
+            counted { await self.reply(toName: name, part) }
+        case .account(let account?):
+            counted { await self.reply(to: { () throws(NameStoreError) in try await self.store.find(account) }, else: LegacyAnswers.addressNotRegistered) { LegacyAnswers.account($0) } }
+        case .page: .later { await self.statusPage() }
+        case .health: .later { await self.health() }
+        case .metrics: .later { await self.metrics() }
+        case .malformedQuery:
+            .now(ExtensionAnswers.failure(.badRequest, "invalidQuery", "A number in the query is none."))
+        case .unknown:
+            .now(ExtensionAnswers.failure(.notFound, "notFound", "There is nothing at this address."))
+        default: .later { await self.readExtension(target) }
+        }
+    }
+
+    /// Runs a look-up unless too many are running.
+    private func counted(_ work: @escaping @Sendable () async -> Reply) -> Response {
+        guard requests.enter() else {
+            ServerCounters.add(counters.unavailable)
+            return .now(LegacyAnswers.unavailable("the server is busy", retryAfter: 1, isRegistration: false))
+        }
+        let requests = requests
+        return .soon {
+            defer { requests.leave() }
+            return await work()
+        }
+    }
+
+    private func reply(toName name: Name, _ part: RequestTarget.RecordPart) async -> Reply {
+        await reply(
+            to: { () throws(NameStoreError) in try await self.store.find(name) },
+            else: LegacyAnswers.nameNotRegistered
+        ) { LegacyAnswers.name($0, part) }
+    }
+
+    private func reply(
+        to find: () async throws(NameStoreError) -> StoredName?,
+        else absent: Reply,
+        _ present: (StoredName) -> Reply
+    ) async -> Reply {
+        do throws(NameStoreError) {
+            guard let stored = try await find() else {
+                ServerCounters.add(counters.notFound)
+                return absent
+            }
+            ServerCounters.add(counters.found)
+            return present(stored)
+        } catch {
+            return trouble(error, isRegistration: false)
+        }
+    }
+
+    func trouble(_ error: NameStoreError, isRegistration: Bool) -> Reply {
+        ServerCounters.add(counters.unavailable)
+        logger.warning("The store failed", metadata: ["reason": "\(error.detail)"])
+        return LegacyAnswers.unavailable(error.sentence, retryAfter: 10, isRegistration: isRegistration)
+    }
+
+    // MARK: Posting
+
+    private func respondToPost(_ request: HTTPRequest) -> Response {
+        guard registrations.enter() else {
+            return .now(busy(request, "too many registrations wait; try again later"))
+        }
+        let registrations = registrations
+        return .later {
+            defer { registrations.leave() }
+            return await self.post(request)
+        }
+    }
+
+    private func post(_ request: HTTPRequest) async -> Reply {
+        let body = Array(request.body.readableBytesView)
+        switch request.target {
+        case .name(let name, .whole, let isCanonical):
+            return await registerLegacy(body, name: isCanonical ? name : nil)
+        case .commitment, .currentName, .ownerRequest:
+            return await postExtension(request.target, body)
+        case .unknown, .malformedQuery:
+            return ExtensionAnswers.failure(.notFound, "notFound", "There is nothing at this address.")
+        default:
+            return Reply(.methodNotAllowed, .object { $0.add("error", "method not allowed") })
+        }
+    }
+
+    private func registerLegacy(_ body: [UInt8], name: Name?) async -> Reply {
+        let allowsUnsigned = options.allowsUnsigned
+        do {
+            let registration = try await verified {
+                try LegacyRegistration.read(body, name: name, allowsUnsigned: allowsUnsigned)
+            }
+            switch await register(registration) {
+            case .registered:
+                ServerCounters.add(counters.acknowledged)
+                return LegacyAnswers.success
+            case .nameTaken(let record):
+                ServerCounters.add(counters.taken)
+                return LegacyAnswers.nameTaken(record)
+            case .accountTaken(let record):
+                ServerCounters.add(counters.taken)
+                return LegacyAnswers.accountTaken(record)
+            case .notNow(let reason, let seconds):
+                ServerCounters.add(counters.unavailable)
+                return LegacyAnswers.unavailable(reason, retryAfter: seconds, isRegistration: true)
+            }
+        } catch let refusal as LegacyRegistration.Refusal {
+            ServerCounters.add(counters.rejected)
+            return refusal.reply
+        } catch {
+            return LegacyAnswers.unavailable("the server is stopping", retryAfter: 10, isRegistration: true)
+        }
+    }
+}
+
+extension RequestTarget {
+    /// Whether clients of old servers call it.
+    var isLegacy: Bool {
+        switch self {
+        case .name, .account: true
+        default: false
+        }
+    }
+}

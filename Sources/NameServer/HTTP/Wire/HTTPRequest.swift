@@ -1,0 +1,47 @@
+import NIOCore
+
+/// A request as the wire has brought it.
+struct HTTPRequest: Sendable {
+    enum Method: Sendable {
+        case get
+        case head
+        case post
+        case other
+    }
+
+    var method: Method
+    var target: RequestTarget
+    var client: ClientKey
+    var body = ByteBuffer()
+
+    var hasReplyBody: Bool { method != .head }
+}
+
+/// Answers requests; knows neither sockets nor clocks of connections.
+protocol RequestResponder: Sendable {
+    /// Whether `X-Forwarded-For` is looked at.
+    var trustsProxy: Bool { get }
+
+    /// Looks at a request before its body is read: a refusal ends it here.
+    func admit(_ request: HTTPRequest) -> Reply?
+
+    /// Answers a request that was admitted.
+    func respond(to request: HTTPRequest) -> Response
+
+    /// What a client hears whose answer did not come in time.
+    func lateReply(to request: HTTPRequest) -> Reply
+
+    /// What a client hears who sends a larger body than is read, or none that can be.
+    func malformedReply(to request: HTTPRequest) -> Reply
+
+    var counters: ServerCounters { get }
+}
+
+/// How a request is answered.
+enum Response: Sendable {
+    case now(Reply)
+    /// A short task, run on the connection's event loop.
+    case soon(@Sendable () async -> Reply)
+    /// A longer one, run elsewhere.
+    case later(@Sendable () async -> Reply)
+}
