@@ -7,6 +7,9 @@ public struct NameServerAddress: Hashable, Sendable {
     /// What Jami's clients ask when nobody chose another server.
     public static let standard = NameServerAddress(text: "https://ns.jami.net")
 
+    /// Where nobody answers, for trials that must not ask anybody.
+    public static let nowhere = NameServerAddress(text: "http://127.0.0.1:9")
+
     /// Lower-case, with a scheme, without a slash at the end.
     public let text: String
 
