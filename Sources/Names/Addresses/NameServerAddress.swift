@@ -2,6 +2,7 @@
 ///
 /// Source: names protocol, "Clients of ours".
 public struct NameServerAddress: Hashable, Sendable {
+    /// In bytes, with the scheme.
     public static let maximumLength = 255
 
     /// What Jami's clients ask when nobody chose another server.
@@ -29,7 +30,9 @@ public struct NameServerAddress: Hashable, Sendable {
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
         let (scheme, rest) = parts.count == 2 ? (String(parts[0]), parts[1]) : ("https", text[...])
         guard scheme == "http" || scheme == "https", Self.startsWithHost(rest) else { return nil }
-        self.init(text: "\(scheme)://\(rest)")
+        let whole = "\(scheme)://\(rest)"
+        guard whole.utf8.count <= Self.maximumLength else { return nil }
+        self.init(text: whole)
     }
 
     /// The host, with a port where one is given.
