@@ -82,7 +82,7 @@ import Testing
         "signed s-num0": "wrongEvidence",
         "signed s-empty": "found unsigned",
         "signed s-wrongaddr": "wrongEvidence",
-        "signed s-othername": "wrongEvidence",
+        "signed s-othername": "otherName",
         "signed s-extra": "found signed",
         "signed s-null": "found unsigned",
         "signed s-wrap": "found signed",

@@ -14,7 +14,7 @@ extension NameCommand {
         )
 
         @OptionGroup var options: GlobalOptions
-        @OptionGroup var servers: NameServerOptions
+        @OptionGroup var servers: NameLookupOptions
 
         @Argument(help: "A name, NAME@SERVER, or an identifier.")
         var name: String
@@ -50,7 +50,7 @@ extension NameCommand {
         )
 
         @OptionGroup var options: GlobalOptions
-        @OptionGroup var servers: NameServerOptions
+        @OptionGroup var servers: NameLookupOptions
 
         @Argument(help: "An identifier: 40 hexadecimal digits.")
         var account: String
@@ -105,7 +105,7 @@ extension NameCommand {
         )
 
         @OptionGroup var options: GlobalOptions
-        @OptionGroup var servers: NameServerOptions
+        @OptionGroup var servers: NameLookupOptions
 
         @Argument(help: "A name, NAME@SERVER, or an identifier.")
         var name: String

@@ -261,8 +261,8 @@ import Testing
         }
     }
 
-    private static func failure(_ lie: NameServerLie) throws -> NameDirectoryError {
-        .failed([NameServerProblem(try server(liar), .lie(lie))])
+    private static func failure(_ lie: NameServerLie) -> NameDirectoryError {
+        .failed([NameServerProblem(NameServerAddress(liar) ?? .nowhere, .lie(lie))])
     }
 
     @Test(arguments: lies) func `every lie is caught and named`(lie: Lie) async throws {
@@ -345,7 +345,7 @@ import Testing
         let named = Answers(plain: .notFound, proof: .json(try world.proofOfAccount(name: alice).line))
         let lookup = try await directory(world, [Self.honestServer: named]).verify(world.captured.account)
         #expect(lookup.name?.name == alice && lookup.name?.assurance == .proved)
-        let stranger = try await directory(world, [Self.liar: named])
+        let stranger = try directory(world, [Self.liar: named])
         let other = InfoHash(hashing: "somebody else")
         await #expect(throws: Self.failure(.otherAccount(world.captured.account))) {
             try await stranger.verify(other)

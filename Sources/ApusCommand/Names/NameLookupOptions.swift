@@ -6,7 +6,7 @@ import JSON
 import Names
 
 /// Whom a command asks for names, and what it believes.
-struct NameServerOptions: ParsableArguments {
+struct NameLookupOptions: ParsableArguments {
     @Option(
         name: .customLong("server"),
         help: "A name server to ask; may be given several times (default: the account's)."
@@ -54,7 +54,7 @@ enum NameSettings {
     /// The servers of the option or the environment, separated by commas; none leaves it to the accounts.
     static func servers(_ options: GlobalOptions) throws -> [NameServerAddress] {
         let text = options.nameServer ?? ProcessInfo.processInfo.environment["APUS_NAME_SERVER"] ?? ""
-        return try text.split(separator: ",").map { try NameServerOptions.address(String($0)) }
+        return try text.split(separator: ",").map { try NameLookupOptions.address(String($0)) }
     }
 
     /// The trust settings of a file, or of the file where they usually are; `nil` when there are none.
