@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from models import NOTHING, CouncilModel, Refused
-from service import ADD_STORAGE, CONFIGURE, EXECUTED, PASSED, REASSIGN, SELECT_LOGIC, payload_of, tag
+from service import ADD_STORAGE, EXECUTED, PASSED, REASSIGN, SELECT_LOGIC, payload_of
 from world import EMPTY, ZERO, Contract, Reverted, World, account
 
 TOTAL, THRESHOLD, MAX_DURATION, COOLDOWN = 1_000, 100, 100, 50
@@ -98,7 +98,10 @@ class CouncilMachine(RuleBasedStateMachine):
             lambda: self.model.vote(member, payload, support, self.world.now),
         )
 
-    @rule(support=st.booleans())
+    @rule()
+    def everybody_says_no(self):
+        self.everybody_votes(False)
+
     def everybody_votes(self, support):
         for member in MEMBERS:
             self.both(
@@ -111,12 +114,17 @@ class CouncilMachine(RuleBasedStateMachine):
     def execute(self, wait):
         self.world.advance(wait)
         slot = self.model.slot
-        is_possible = slot.kind != CONFIGURE
-        if is_possible:
-            self.both(
-                lambda: self.council.execute(slot.payload, by=MEMBERS[0]),
-                lambda: self.model.execute(slot.payload, self.world.now),
-            )
+        self.both(
+            lambda: self.council.execute(slot.payload, by=MEMBERS[0]),
+            lambda: self.model.execute(slot.payload, self.world.now),
+        )
+
+    @precondition(lambda self: self.model.slot is not None)
+    @rule(wait=st.sampled_from([0, 19, 20, 49, 50]))
+    def carry(self, wait):
+        self.everybody_votes(True)
+        if self.model.slot:
+            self.execute(wait)
 
     @rule(member=members)
     def withdraw(self, member):

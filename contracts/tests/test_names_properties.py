@@ -66,15 +66,16 @@ class NamesMachine(RuleBasedStateMachine):
         self.both(lambda: self.logic.registerFor(name32(name), owner, addr, *proof, by=sender), expected)
 
     @rule(name=good_names, owner=owners, addr=st.sampled_from(IDS), secret=st.integers(0, 1),
-          wait=st.sampled_from([0, 59, 60, 200, 86_400, 86_401]), sender=senders)
-    def commit_and_reveal(self, name, owner, addr, secret, wait, sender):
+          waits=st.lists(st.sampled_from([0, 59, 60, 200, 86_400, 86_401]), min_size=1, max_size=2), sender=senders)
+    def commit_and_reveal(self, name, owner, addr, secret, waits, sender):
         arguments = (name32(name), owner.address, addr, *EVIDENCE[1], bytes([secret]) * 32)
         commitment = self.logic.commitmentOf(*arguments)
-        self.both(
-            lambda: self.logic.commit(commitment, by=STRANGER),
-            lambda: self.model.commit(commitment, self.world.now),
-        )
-        self.world.advance(wait)
+        for wait in waits:
+            self.both(
+                lambda: self.logic.commit(commitment, by=STRANGER),
+                lambda: self.model.commit(commitment, self.world.now),
+            )
+            self.world.advance(wait)
         self.both(
             lambda: self.logic.reveal(*arguments, by=sender),
             lambda: self.model.reveal(sender, commitment, *arguments[:5], self.world.now),
