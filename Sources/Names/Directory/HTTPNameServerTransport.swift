@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -95,9 +96,9 @@ public struct HTTPNameServerTransport: NameServerTransport {
     }
 
     private static func reason(_ error: any Error) -> String {
-        if let error = error as? NIOConnectionError {
-            return error.connectionErrors.first.map { "\($0.error)" } ?? "the host is not known"
-        }
-        return AnswerReader.excerpt("\(error)")
+        guard let error = error as? NIOConnectionError else { return AnswerReader.excerpt("\(error)") }
+        guard let first = error.connectionErrors.first else { return "its host is not known" }
+        guard let code = (first.error as? IOError)?.errnoCode else { return "no connection" }
+        return unsafe String(cString: strerror(code))
     }
 }
