@@ -184,6 +184,10 @@ public final class MirrorFollower: Sendable {
         to writer: any NameStoreWriter,
         at time: WallTime
     ) throws -> Bool {
-        if case .changed = try writer.append(change, of: operation.name, chained: false, at: time) { true } else { false }
+        if case .changed = try writer.append(change, of: operation.name, chained: false, at: time) {
+            true
+        } else {
+            false
+        }
     }
 }
