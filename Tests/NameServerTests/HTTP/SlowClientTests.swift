@@ -214,27 +214,6 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(3)), .enabled(if: raisedFileLimit >= 24_000, "this machine allows no 24,000 open files"))
-    func `ten thousand idle connections do not stop the service`() async throws {
-        var listener = NameServerListener()
-        listener.headerPatience = .seconds(120)
-        try await TestServer.run(listener: listener) { server in
-            var idle: [RawConnection] = []
-            for _ in 0..<100 {
-                idle += try await withThrowingTaskGroup(of: RawConnection.self) { group in
-                    for _ in 0..<100 { group.addTask { try await RawConnection.open(to: server.port) } }
-                    return try await group.reduce(into: []) { $0.append($1) }
-                }
-            }
-            try await eventually(within: .seconds(60), "all are accepted") {
-                server.service.counters.openConnections.load(ordering: .relaxed) >= 10_000 ? () : nil
-            }
-            #expect(try await server.post(Person.ana, "alice").status == 200)
-            for _ in 0..<20 { #expect(try await server.get("/name/alice").status == 200) }
-            for connection in idle { Task { await connection.close() } }
-        }
-    }
-
     @Test func `a server that stops answers what it has begun`() async throws {
         try await TestServer.run(trouble: .slow(.milliseconds(300))) { server in
             let busy = try await RawConnection.open(to: server.port)
@@ -253,15 +232,3 @@ import Testing
         }
     }
 }
-
-/// The limit of open files of this process, raised as far as is allowed.
-private let raisedFileLimit: Int = {
-    // Root may go above the hard limit.
-    var limit = rlimit(rlim_cur: 40_000, rlim_max: 40_000)
-    if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { return 40_000 }
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    return Int(clamping: limit.rlim_cur)
-}()
