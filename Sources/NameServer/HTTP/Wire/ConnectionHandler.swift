@@ -183,7 +183,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .soon(let work):
             let number = expectAnswer(to: request)
             let connection = NIOLoopBound(self, eventLoop: loop.executor.eventLoop)
-            Task(executorPreference: loop.executor) {
+            // Asks the store in this turn of the loop already.
+            Task.immediate(executorPreference: loop.executor) {
                 let reply = await work()
                 connection.value.receive(reply, for: number)
             }
