@@ -102,7 +102,7 @@ final class FolderLock {
         try self.init(folder: folder, file: Self.daemonFile, taken: taken)
     }
 
-    /// - Parameter taken: What is thrown when another process holds the lock.
+    /// Takes a lock file in a folder, which is made when it is missing; throws `taken` when another process holds it.
     init(folder: String, file: String, taken: Failure) throws {
         do {
             try FileManager.default.createDirectory(

@@ -1,7 +1,7 @@
 import Ethereum
 public import Logging
-import NameRegistry
 import NIOPosix
+import NameRegistry
 public import Runtime
 import Synchronization
 

@@ -22,9 +22,9 @@ extension InteropTests {
                 try await Self.registers(jami, alice: alice, locked: locked)
                 try await Self.looksUp(jami, at: server, alice: alice, locked: locked)
                 try await Self.forgetsAndRepeats(jami, alice: alice, locked: locked)
-                try await Self.forgeSignature(of: "locked", in: server.folder)
-                let invalid = try await jami.lookUp(name: "locked", of: alice)
-                #expect(invalid == JamiPeer.LookUp(.invalid, address: "", name: "locked"))
+                try await Self.forge("forged", from: "alice_one-9", in: server.folder)
+                let invalid = try await jami.lookUp(name: "forged", of: alice)
+                #expect(invalid == JamiPeer.LookUp(.invalid, address: "", name: "forged"))
 
                 #expect(await server.stop())
                 server = try await NameServerPeer.start(
@@ -90,16 +90,16 @@ extension InteropTests {
             #expect(reverse.status == .found)
         }
 
-        /// Damages a stored signature, as no request could.
-        private static func forgeSignature(of name: String, in folder: String) async throws {
+        /// Puts a name with another one's evidence into the store, as no request could.
+        private static func forge(_ name: String, from known: String, in folder: String) async throws {
             let script = """
                 import sqlite3, sys
                 store = sqlite3.connect(sys.argv[1], timeout=20)
-                store.execute("UPDATE evidence SET sig = zeroblob(512) WHERE digest = "
-                              "(SELECT evidence FROM names WHERE name = ?)", [sys.argv[2]])
+                store.execute("INSERT INTO names SELECT ?, randomblob(20), owner, evidence, status, state, block, created "
+                              "FROM names WHERE name = ?", sys.argv[2:])
                 store.commit()
                 """
-            let command = ["/usr/bin/python3", "-c", script, "\(folder)/names.sqlite", name]
+            let command = ["/usr/bin/python3", "-c", script, "\(folder)/names.sqlite", name, known]
             _ = try await run(command).orThrow()
         }
     }

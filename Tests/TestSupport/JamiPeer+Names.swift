@@ -33,7 +33,8 @@ extension JamiPeer {
     }
 
     /// Registers a name, and waits until the daemon says how that has ended.
-    public func register(_ name: String, password: String = "", of account: Account) async throws -> RegistrationStatus? {
+    public func register(_ name: String, password: String = "", of account: Account) async throws -> RegistrationStatus?
+    {
         let arguments = try await nextEvent("nameRegistrationEnded") {
             try await call("registerName", [.string(account.local), .string(password), .string(name)])
         }
@@ -53,7 +54,9 @@ extension JamiPeer {
         let arguments = try await nextEvent("registeredNameFound") {
             try await call(method, [.string(account.local), "", .string(subject)])
         }
-        guard arguments.count == 4 else { throw PeerError("jamid: registeredNameFound has \(arguments.count) arguments") }
+        guard arguments.count == 4 else {
+            throw PeerError("jamid: registeredNameFound has \(arguments.count) arguments")
+        }
         return LookUp(
             arguments[1].integer.flatMap { LookUpStatus(rawValue: $0) },
             address: arguments[2].string ?? "",
@@ -64,7 +67,9 @@ extension JamiPeer {
     /// Removes the daemon's cache of names, while it is stopped.
     public func forgetNames() throws {
         let cache = URL(filePath: "\(folder)/cache")
-        let found = FileManager.default.enumerator(at: cache, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL }
+        let found = FileManager.default.enumerator(at: cache, includingPropertiesForKeys: nil)?.compactMap {
+            $0 as? URL
+        }
         for folder in found ?? [] where folder.lastPathComponent == "namecache" {
             try FileManager.default.removeItem(at: folder)
         }

@@ -27,7 +27,8 @@ public final class NameServerPeer: Sendable {
         let lines = Mailbox<JSONValue>()
         let process = try ChildProcess(
             host.command(
-                [apus, "names", "serve", "--data", folder, "--listen", "0.0.0.0", "--port", "8080", "--json"] + arguments
+                [apus, "names", "serve", "--data", folder, "--listen", "0.0.0.0", "--port", "8080", "--json"]
+                    + arguments
             ),
             output: .lines { line in JSONValue(parsing: line).map(lines.post) },
             error: .file("\(folder)/serve.log")

@@ -31,10 +31,10 @@ enum StaticAnswers {
         let counters = ServerCounters()
         let trustsProxy = false
 
-        func admit(_ request: HTTPRequest) -> Reply? { nil }
-        func respond(to request: HTTPRequest) -> NameServer.Response { .now(reply) }
-        func lateReply(to request: HTTPRequest) -> Reply { reply }
-        func malformedReply(to request: HTTPRequest) -> Reply { reply }
+        func admit(_ request: ServerRequest) -> Reply? { nil }
+        func respond(to request: ServerRequest) -> ServerAnswer { .now(reply) }
+        func lateReply(to request: ServerRequest) -> Reply { reply }
+        func malformedReply(to request: ServerRequest) -> Reply { reply }
     }
 
     static func serve(port: Int, size: Int) async throws {

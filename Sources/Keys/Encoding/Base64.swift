@@ -18,26 +18,45 @@ package enum Base64 {
     private static let padding: UInt8 = 0xFD
 
     package static func encode(_ bytes: some Collection<UInt8>) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
-        var pending: UInt32 = 0
-        var count = 0
-        for byte in bytes {
-            pending = pending << 8 | UInt32(byte)
-            count += 1
-            if count == 3 {
-                for shift in [18, 12, 6, 0] as [UInt32] { text.append(alphabet[Int(pending >> shift & 63)]) }
-                (pending, count) = (0, 0)
+        String(decoding: characters(Array(bytes)), as: UTF8.self)
+    }
+
+    /// The text as ASCII, with a line feed after each so many characters and none at the end.
+    ///
+    /// On the way of every answer of a name server, hence without closures, strings and generics.
+    ///
+    /// - Parameters:
+    ///   - bytes: What is encoded.
+    ///   - lineLength: A multiple of four.
+    /// - Returns: The characters.
+    package static func characters(_ bytes: [UInt8], lineLength: Int = .max) -> [UInt8] {
+        let groups = (bytes.count + 2) / 3
+        let count = groups * 4
+        let breaks = lineLength == .max ? 0 : max(0, (count - 1) / lineLength)
+        let (table, source) = (alphabet.span, bytes.span)
+        return [UInt8](unsafeUninitializedCapacity: count + breaks) { buffer, written in
+            var (place, column, index) = (0, 0, 0)
+            while index < source.count {
+                if column == lineLength {
+                    unsafe buffer[place] = 0x0A
+                    place += 1
+                    column = 0
+                }
+                let left = source.count - index
+                let second = left > 1 ? UInt32(source[index + 1]) : 0
+                let third = left > 2 ? UInt32(source[index + 2]) : 0
+                let group = UInt32(source[index]) << 16 | second << 8 | third
+                // The buffer holds four characters for each group and the breaks, so every place is inside of it.
+                unsafe buffer[place] = table[Int(group >> 18)]
+                unsafe buffer[place + 1] = table[Int(group >> 12 & 63)]
+                unsafe buffer[place + 2] = left > 1 ? table[Int(group >> 6 & 63)] : 0x3D
+                unsafe buffer[place + 3] = left > 2 ? table[Int(group & 63)] : 0x3D
+                place += 4
+                column += 4
+                index += 3
             }
+            written = place
         }
-        if count == 1 {
-            text += [alphabet[Int(pending >> 2)], alphabet[Int(pending << 4 & 63)], 0x3D, 0x3D]
-        } else if count == 2 {
-            text += [
-                alphabet[Int(pending >> 10)], alphabet[Int(pending >> 4 & 63)], alphabet[Int(pending << 2 & 63)], 0x3D,
-            ]
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// The bytes of a text; white space is skipped and missing padding accepted, anything else gives `nil`.

@@ -1,17 +1,14 @@
 /// The text form of DER objects (RFC 7468): lines of 64 characters between a BEGIN and an END line.
 package enum PEM {
     package static func encode(_ der: [UInt8], label: String) -> String {
-        var text = "-----BEGIN \(label)-----\n"
-        var column = 0
-        for character in Base64.encode(der).unicodeScalars {
-            if column == 64 {
-                text.append("\n")
-                column = 0
-            }
-            text.unicodeScalars.append(character)
-            column += 1
-        }
-        text.append("\n-----END \(label)-----\n")
+        String(decoding: characters(der, label: label), as: UTF8.self)
+    }
+
+    /// The same text as ASCII.
+    package static func characters(_ der: [UInt8], label: String) -> [UInt8] {
+        var text = Array("-----BEGIN \(label)-----\n".utf8)
+        text.append(contentsOf: Base64.characters(der, lineLength: 64))
+        text.append(contentsOf: "\n-----END \(label)-----\n".utf8)
         return text
     }
 

@@ -46,11 +46,17 @@ public struct NameEvidence: Hashable, Sendable {
     public var account: InfoHash { InfoHash(hashing: publicKey) }
 
     /// The text of the legacy API: base64 of the PEM text.
-    public var publicKeyText: String {
-        Base64.encode(Array(PEM.encode(publicKey, label: "PUBLIC KEY").utf8))
+    public var publicKeyText: String { String(decoding: publicKeyCharacters, as: UTF8.self) }
+
+    public var signatureText: String { String(decoding: signatureCharacters, as: UTF8.self) }
+
+    /// ``publicKeyText`` as ASCII, for answers that are written many times a second.
+    package var publicKeyCharacters: [UInt8] {
+        Base64.characters(PEM.characters(publicKey, label: "PUBLIC KEY"))
     }
 
-    public var signatureText: String { Base64.encode(signature) }
+    /// ``signatureText`` as ASCII.
+    package var signatureCharacters: [UInt8] { Base64.characters(signature) }
 
     /// Whether this key is an account's and signed a name.
     ///

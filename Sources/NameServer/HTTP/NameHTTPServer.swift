@@ -3,6 +3,14 @@ public import Logging
 public import NIOCore
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Serves names over HTTP/1.1.
 ///
 /// Calls may come from any task; ``stop()`` is called once after a successful ``start(_:at:group:logger:)``.
@@ -125,8 +133,8 @@ public final class NameHTTPServer: Sendable {
 
     private static func startError(_ error: any Error, _ listener: NameServerListener) -> StartError {
         switch (error as? IOError)?.errnoCode {
-        case 98 /* EADDRINUSE */: .portInUse(listener.port)
-        case 13 /* EACCES */, 1 /* EPERM */: .notPermitted(port: listener.port)
+        case EADDRINUSE: .portInUse(listener.port)
+        case EACCES, EPERM: .notPermitted(port: listener.port)
         default: .unusableAddress(listener.host, reason: "\(error)")
         }
     }

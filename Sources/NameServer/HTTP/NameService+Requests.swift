@@ -1,3 +1,4 @@
+import Keys
 import Logging
 import NIOCore
 import NameRegistry
@@ -5,7 +6,7 @@ import NameRegistry
 extension NameService: RequestResponder {
     var trustsProxy: Bool { options.trustsProxy }
 
-    func admit(_ request: HTTPRequest) -> Reply? {
+    func admit(_ request: ServerRequest) -> Reply? {
         let kind = Self.kind(of: request)
         counters.count(kind)
         guard let wait = throttle(request.client, isRegistration: kind == .registration) else { return nil }
@@ -18,7 +19,7 @@ extension NameService: RequestResponder {
         return LegacyAnswers.unavailable(reason, retryAfter: wait, isRegistration: kind == .registration)
     }
 
-    private static func kind(of request: HTTPRequest) -> ServerCounters.Kind {
+    private static func kind(of request: ServerRequest) -> ServerCounters.Kind {
         switch (request.target, request.method) {
         case (.name, .post), (.currentName, .post), (.commitment, .post), (.ownerRequest, .post): .registration
         case (.name, _), (.account, _): .lookUp
@@ -28,7 +29,7 @@ extension NameService: RequestResponder {
         }
     }
 
-    func respond(to request: HTTPRequest) -> Response {
+    func respond(to request: ServerRequest) -> ServerAnswer {
         switch request.method {
         case .get, .head: return respondToRead(request.target)
         case .post: return respondToPost(request)
@@ -37,31 +38,31 @@ extension NameService: RequestResponder {
         }
     }
 
-    func lateReply(to request: HTTPRequest) -> Reply {
+    func lateReply(to request: ServerRequest) -> Reply {
         busy(request, "the server did not get an answer in time")
     }
 
-    func malformedReply(to request: HTTPRequest) -> Reply {
+    func malformedReply(to request: ServerRequest) -> Reply {
         request.method == .post
             ? LegacyRegistration.Refusal.malformedBody.reply
             : Reply(.badRequest, .object { $0.add("error", "bad request") })
     }
 
-    private func busy(_ request: HTTPRequest, _ reason: String) -> Reply {
+    private func busy(_ request: ServerRequest, _ reason: String) -> Reply {
         ServerCounters.add(counters.unavailable)
         return LegacyAnswers.unavailable(reason, retryAfter: 5, isRegistration: request.method == .post)
     }
 
     // MARK: Reading
 
-    private func respondToRead(_ target: RequestTarget) -> Response {
+    private func respondToRead(_ target: RequestTarget) -> ServerAnswer {
         switch target {
         case .name(nil, _, _): .now(LegacyAnswers.invalidName)
         case .account(nil): .now(LegacyAnswers.invalidAddress)
         case .name(let name?, let part, _):
             counted { await self.reply(toName: name, part) }
         case .account(let account?):
-            counted { await self.reply(to: { () throws(NameStoreError) in try await self.store.find(account) }, else: LegacyAnswers.addressNotRegistered) { LegacyAnswers.account($0) } }
+            counted { await self.reply(toAccount: account) }
         case .page: .later { await self.statusPage() }
         case .health: .later { await self.health() }
         case .metrics: .later { await self.metrics() }
@@ -74,7 +75,7 @@ extension NameService: RequestResponder {
     }
 
     /// Runs a look-up unless too many are running.
-    private func counted(_ work: @escaping @Sendable () async -> Reply) -> Response {
+    private func counted(_ work: @escaping @Sendable () async -> Reply) -> ServerAnswer {
         guard requests.enter() else {
             ServerCounters.add(counters.unavailable)
             return .now(LegacyAnswers.unavailable("the server is busy", retryAfter: 1, isRegistration: false))
@@ -87,38 +88,42 @@ extension NameService: RequestResponder {
     }
 
     private func reply(toName name: Name, _ part: RequestTarget.RecordPart) async -> Reply {
-        await reply(
-            to: { () throws(NameStoreError) in try await self.store.find(name) },
-            else: LegacyAnswers.nameNotRegistered
-        ) { LegacyAnswers.name($0, part) }
-    }
-
-    private func reply(
-        to find: () async throws(NameStoreError) -> StoredName?,
-        else absent: Reply,
-        _ present: (StoredName) -> Reply
-    ) async -> Reply {
         do throws(NameStoreError) {
-            guard let stored = try await find() else {
-                ServerCounters.add(counters.notFound)
-                return absent
-            }
-            ServerCounters.add(counters.found)
-            return present(stored)
+            let stored = try await store.find(name)
+            count(found: stored != nil)
+            return stored.map { LegacyAnswers.name($0, part) } ?? LegacyAnswers.nameNotRegistered
         } catch {
-            return trouble(error, isRegistration: false)
+            return trouble(error)
         }
     }
 
-    func trouble(_ error: NameStoreError, isRegistration: Bool) -> Reply {
+    private func reply(toAccount account: InfoHash) async -> Reply {
+        do throws(NameStoreError) {
+            let stored = try await store.find(account)
+            count(found: stored != nil)
+            return stored.map(LegacyAnswers.account) ?? LegacyAnswers.addressNotRegistered
+        } catch {
+            return trouble(error)
+        }
+    }
+
+    private func count(found: Bool) {
+        if found {
+            ServerCounters.add(counters.found)
+        } else {
+            ServerCounters.add(counters.notFound)
+        }
+    }
+
+    private func trouble(_ error: NameStoreError) -> Reply {
         ServerCounters.add(counters.unavailable)
         logger.warning("The store failed", metadata: ["reason": "\(error.detail)"])
-        return LegacyAnswers.unavailable(error.sentence, retryAfter: 10, isRegistration: isRegistration)
+        return LegacyAnswers.unavailable(error.sentence, retryAfter: 10, isRegistration: false)
     }
 
     // MARK: Posting
 
-    private func respondToPost(_ request: HTTPRequest) -> Response {
+    private func respondToPost(_ request: ServerRequest) -> ServerAnswer {
         guard registrations.enter() else {
             return .now(busy(request, "too many registrations wait; try again later"))
         }
@@ -129,7 +134,7 @@ extension NameService: RequestResponder {
         }
     }
 
-    private func post(_ request: HTTPRequest) async -> Reply {
+    private func post(_ request: ServerRequest) async -> Reply {
         let body = Array(request.body.readableBytesView)
         switch request.target {
         case .name(let name, .whole, let isCanonical):

@@ -35,7 +35,6 @@ public final class MirrorFollower: Sendable {
     private let time: any TimeSource
     private let logger: Logger
     private let current: Mutex<Status>
-    private let verifiers: NIOThreadPool
 
     /// Between two questions when there is nothing new.
     static let pollInterval = Duration.seconds(2)
@@ -52,13 +51,13 @@ public final class MirrorFollower: Sendable {
         self.time = time
         self.logger = logger
         current = Mutex(Status(origin: origin))
-        verifiers = NIOThreadPool(numberOfThreads: 2)
     }
 
     public var status: Status { current.withLock { $0 } }
 
     /// Follows until its task is cancelled, or the origin has contradicted itself.
     public func run() async {
+        let verifiers = NIOThreadPool(numberOfThreads: 2)
         verifiers.start()
         let client = HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton)
         var backoff = Backoff(initial: .seconds(1), cap: .seconds(60))
@@ -66,7 +65,7 @@ public final class MirrorFollower: Sendable {
         while !Task.isCancelled, !status.hasStopped {
             var wait = Self.pollInterval
             do {
-                if try await follow(with: client) { wait = .zero }
+                if try await follow(with: client, verifiers) { wait = .zero }
                 backoff.reset()
                 current.withLock { $0.problem = nil }
             } catch let problem as JournalReader.Problem {
@@ -107,7 +106,7 @@ public final class MirrorFollower: Sendable {
     }
 
     /// Asks once; true when there is more to ask for at once.
-    private func follow(with client: HTTPClient) async throws -> Bool {
+    private func follow(with client: HTTPClient, _ verifiers: NIOThreadPool) async throws -> Bool {
         let last = try await store.read { try $0.lastLocalEntry() }
         let reader = JournalReader(sequence: last?.operation.sequence ?? 0, head: last?.head ?? .zero)
         let limit = RequestTarget.journalLimit
@@ -184,6 +183,10 @@ public final class MirrorFollower: Sendable {
         to writer: any NameStoreWriter,
         at time: WallTime
     ) throws -> Bool {
-        if case .changed = try writer.append(change, of: operation.name, chained: false, at: time) { true } else { false }
+        if case .changed = try writer.append(change, of: operation.name, chained: false, at: time) {
+            true
+        } else {
+            false
+        }
     }
 }

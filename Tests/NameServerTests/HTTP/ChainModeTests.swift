@@ -101,7 +101,8 @@ import Testing
             #expect(committed.body == #"{"tx":"\#(Word(1).hex)"}"#)
 
             let evidence = try #require(try Person.ana.registration(of: "alice").evidence)
-            let record = #""addr":"\#(Person.ana.address)","publicKey":"\#(Base64.encode(evidence.publicKey))","#
+            let record =
+                #""addr":"\#(Person.ana.address)","publicKey":"\#(Base64.encode(evidence.publicKey))","#
                 + #""signature":"\#(evidence.signatureText)""#
             let reveal = #"{\#(record),"owner":"\#(Person.ana.owner.hex)","secret":"\#(word)"}"#
             let revealed = try await server.post("/v2/name/alice", reveal)

@@ -71,9 +71,17 @@ import Testing
         Row(target: "/name/%2e%2e", status: 400, body: invalidName),
         Row(target: "/name/a.b.c", status: 400, body: invalidName),
         Row(target: "/name/a+b+c", status: 400, body: invalidName),
-        Row(target: "/name/alice_one-9/owner", status: 200, body: #"{"name":"alice_one-9","owner":"0x6d287a4bef7417086ef580514a891061ece22188"}"#),
+        Row(
+            target: "/name/alice_one-9/owner",
+            status: 200,
+            body: #"{"name":"alice_one-9","owner":"0x6d287a4bef7417086ef580514a891061ece22188"}"#
+        ),
         Row(target: "/name/nobody/publickey", status: 404, body: notRegistered),
-        Row(target: "/name/carol", status: 200, body: #"{"name":"carol","addr":"0xaa00000000000000000000000000000000000001","state":"accepted"}"#),
+        Row(
+            target: "/name/carol",
+            status: 200,
+            body: #"{"name":"carol","addr":"0xaa00000000000000000000000000000000000001","state":"accepted"}"#
+        ),
         Row(target: "/name/carol/publickey", status: 404, body: #"{"error":"publickey not stored"}"#),
         Row(target: "/name/carol/signature", status: 404, body: #"{"error":"signature not stored"}"#),
         Row(target: "/addr/\(address)", status: 200, body: reverse),

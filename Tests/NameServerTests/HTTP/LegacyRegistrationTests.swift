@@ -39,7 +39,10 @@ import Testing
             ("/name/A", #""text""#, 400, invalid),
             ("/name/A", "{}{}", 400, invalid),
             ("/name/A", String(repeating: "[", count: 9_000), 400, invalid),
-            ("/name/A", #"{"a":"# + String(repeating: "[", count: 20) + String(repeating: "]", count: 20) + "}", 400, invalid),
+            (
+                "/name/A", #"{"a":"# + String(repeating: "[", count: 20) + String(repeating: "]", count: 20) + "}", 400,
+                invalid
+            ),
             ("/name/A", "{}", 400, noName),
             ("/name/Alice", good, 400, noName),
             ("/name/%41lice", good, 400, noName),
@@ -55,7 +58,10 @@ import Testing
             ("/name/alice", body(account, NameRecord.tombstone.hex, key, signature), 400, refusal("no owner")),
             ("/name/alice", body(account, owner, "", ""), 400, noKey),
             ("/name/alice", #"{"addr":"\#(account)","owner":"\#(owner)"}"#, 400, noKey),
-            ("/name/alice", #"{"addr":"\#(account)","owner":"\#(owner)","publickey":null,"signature":null}"#, 400, noKey),
+            (
+                "/name/alice", #"{"addr":"\#(account)","owner":"\#(owner)","publickey":null,"signature":null}"#, 400,
+                noKey
+            ),
             ("/name/alice", #"{"addr":"\#(account)","owner":"\#(owner)","publickey":0,"signature":0}"#, 400, noKey),
             ("/name/alice", body(account, owner, "", signature), 400, noKey),
             ("/name/alice", body(account, owner, key, ""), 400, noSignature),

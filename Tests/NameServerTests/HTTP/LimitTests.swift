@@ -113,7 +113,9 @@ import Testing
             try await TestServer.run(options: options) { server in
                 var statuses: [Int] = []
                 for client in ["1.2.3.4", "1.2.3.4", "1.2.3.5", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::2"] {
-                    statuses.append(try await server.get("/name/alice", headers: "X-Forwarded-For: \(client)\r\n").status)
+                    statuses.append(
+                        try await server.get("/name/alice", headers: "X-Forwarded-For: \(client)\r\n").status
+                    )
                 }
                 #expect(statuses == (trusts ? [404, 503, 404, 404, 503, 404] : [404, 503, 503, 503, 503, 503]))
             }
@@ -123,7 +125,7 @@ import Testing
     @Test func `more registrations than may wait are refused with 503`() async throws {
         var options = TestServer.unlimited
         options.maximumRegistrations = 4
-        try await TestServer.run(options: options, wrapping: { TroubledStore($0, .hangs) }) { server in
+        try await TestServer.run(options: options, trouble: .hangs) { server in
             let store = try #require(server.store as? TroubledStore)
             let body = try Person.ana.body(for: "alice")
             var waiting: [RawConnection] = []

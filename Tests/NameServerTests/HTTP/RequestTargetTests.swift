@@ -8,26 +8,28 @@ import Testing
 @Suite struct RequestTargetTests {
     private static let name = Name(canonical: "alice")
 
-    @Test(arguments: [
-        ("/", .page), ("/?x=1", .page), ("/healthz", .health), ("/metrics", .metrics), ("/v2/status", .status),
-        ("/v2/status/", .status), ("/v2/name/ALICE", .currentName(name)), ("/v2/name/a", .currentName(nil)),
-        ("/v2/name/alice/proof", .nameProof(name, block: nil)),
-        ("/v2/name/alice/proof?block=12", .nameProof(name, block: 12)),
-        ("/v2/name/alice/proof?block=", .malformedQuery), ("/v2/name/alice/proof?block=-1", .malformedQuery),
-        ("/v2/name/alice/proof?block=99999999999999999999", .malformedQuery),
-        ("/v2/addr/x/proof", .accountProof(nil, block: nil)), ("/v2/journal", .journal(from: 1, limit: 1_000)),
-        ("/v2/journal?from=0&limit=0", .journal(from: 1, limit: 1)),
-        ("/v2/journal?limit=1001&from=7", .journal(from: 7, limit: 1_000)),
-        ("/v2/journal?from=18446744073709551615", .journal(from: .max, limit: 1_000)),
-        ("/v2/journal?from=1x", .malformedQuery), ("/v2/commit", .commitment),
-        ("/v2/name/alice/transfer", .ownerRequest(name, .transfer)),
-        ("/v2/name/alice/release", .ownerRequest(name, .release)),
-        ("/v2/name/alice/address", .ownerRequest(name, .address)), ("/v2", .unknown), ("/v2/", .unknown),
-        ("/v2/name", .unknown), ("/v2/name/alice/else", .unknown), ("/v3/status", .unknown), ("", .unknown),
-        ("*", .unknown), ("name/alice", .unknown), ("//name/alice", .unknown), ("/name", .unknown),
-        ("/name/alice/owner/x", .unknown), ("/name/alice/Owner", .unknown), ("/NAME/alice", .unknown),
-        ("http://x", .page), ("example.org:443", .unknown),
-    ] as [(String, RequestTarget)])
+    @Test(
+        arguments: [
+            ("/", .page), ("/?x=1", .page), ("/healthz", .health), ("/metrics", .metrics), ("/v2/status", .status),
+            ("/v2/status/", .status), ("/v2/name/ALICE", .currentName(name)), ("/v2/name/a", .currentName(nil)),
+            ("/v2/name/alice/proof", .nameProof(name, block: nil)),
+            ("/v2/name/alice/proof?block=12", .nameProof(name, block: 12)),
+            ("/v2/name/alice/proof?block=", .malformedQuery), ("/v2/name/alice/proof?block=-1", .malformedQuery),
+            ("/v2/name/alice/proof?block=99999999999999999999", .malformedQuery),
+            ("/v2/addr/x/proof", .accountProof(nil, block: nil)), ("/v2/journal", .journal(from: 1, limit: 1_000)),
+            ("/v2/journal?from=0&limit=0", .journal(from: 1, limit: 1)),
+            ("/v2/journal?limit=1001&from=7", .journal(from: 7, limit: 1_000)),
+            ("/v2/journal?from=18446744073709551615", .journal(from: .max, limit: 1_000)),
+            ("/v2/journal?from=1x", .malformedQuery), ("/v2/commit", .commitment),
+            ("/v2/name/alice/transfer", .ownerRequest(name, .transfer)),
+            ("/v2/name/alice/release", .ownerRequest(name, .release)),
+            ("/v2/name/alice/address", .ownerRequest(name, .address)), ("/v2", .unknown), ("/v2/", .unknown),
+            ("/v2/name", .unknown), ("/v2/name/alice/else", .unknown), ("/v3/status", .unknown), ("", .unknown),
+            ("*", .unknown), ("name/alice", .unknown), ("//name/alice", .unknown), ("/name", .unknown),
+            ("/name/alice/owner/x", .unknown), ("/name/alice/Owner", .unknown), ("/NAME/alice", .unknown),
+            ("http://x", .page), ("example.org:443", .unknown),
+        ] as [(String, RequestTarget)]
+    )
     func `a target is what it says`(text: String, target: RequestTarget) {
         #expect(RequestTarget(text) == target)
     }

@@ -15,7 +15,7 @@ import Testing
         NameStoreError.notWritable(reason: "no space"), .unavailable(reason: "busy"), .damaged(reason: "torn"), .closed,
     ])
     func `a store that fails gives 503, without its secrets`(error: NameStoreError) async throws {
-        try await TestServer.run(wrapping: { TroubledStore($0, .fails(error)) }) { server in
+        try await TestServer.run(trouble: .fails(error)) { server in
             for target in Self.targets {
                 let answer = try await server.get(target)
                 #expect(answer.status == 503, "\(target)")
@@ -36,7 +36,7 @@ import Testing
         var listener = NameServerListener()
         listener.answerPatience = .milliseconds(500)
         listener.registrationPatience = .milliseconds(500)
-        try await TestServer.run(listener: listener, wrapping: { TroubledStore($0, .hangs) }) { server in
+        try await TestServer.run(listener: listener, trouble: .hangs) { server in
             let store = try #require(server.store as? TroubledStore)
             for target in Self.targets {
                 let answer = try await server.get(target)
@@ -53,7 +53,7 @@ import Testing
     @Test func `more look-ups than may run are refused at once while the store hangs`() async throws {
         var options = TestServer.unlimited
         options.maximumRequests = 2
-        try await TestServer.run(options: options, wrapping: { TroubledStore($0, .hangs) }) { server in
+        try await TestServer.run(options: options, trouble: .hangs) { server in
             let store = try #require(server.store as? TroubledStore)
             var waiting: [RawConnection] = []
             for _ in 0..<2 {
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func `a slow store only makes answers slow`() async throws {
-        try await TestServer.run(wrapping: { TroubledStore($0, .slow(.milliseconds(200))) }) { server in
+        try await TestServer.run(trouble: .slow(.milliseconds(200))) { server in
             let registered = try await server.post(Person.ana, "alice")
             let found = try await server.get("/name/alice")
             #expect(registered.status == 200)

@@ -29,7 +29,7 @@ struct JSONText: Sendable {
     }
 
     /// A text whose characters need no escapes: names, numbers, base64.
-    mutating func add(_ name: StaticString, plain text: some Sequence<UInt8>) {
+    mutating func add(_ name: StaticString, plain text: [UInt8]) {
         key(name)
         bytes.append(Self.quote)
         bytes.append(contentsOf: text)
@@ -37,7 +37,10 @@ struct JSONText: Sendable {
     }
 
     mutating func add(_ name: StaticString, plain text: String) {
-        add(name, plain: text.utf8)
+        key(name)
+        bytes.append(Self.quote)
+        bytes.append(contentsOf: text.utf8)
+        bytes.append(Self.quote)
     }
 
     /// Any text.
@@ -57,7 +60,7 @@ struct JSONText: Sendable {
     }
 
     /// Any JSON text.
-    mutating func add(_ name: StaticString, json: some Sequence<UInt8>) {
+    mutating func add(_ name: StaticString, json: [UInt8]) {
         key(name)
         bytes.append(contentsOf: json)
     }

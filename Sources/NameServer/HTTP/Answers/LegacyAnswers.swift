@@ -42,16 +42,16 @@ enum LegacyAnswers {
         case .whole:
             text.add("addr", plain: address(account))
             if let evidence {
-                text.add("publickey", plain: evidence.publicKeyText)
-                text.add("signature", plain: evidence.signatureText)
+                text.add("publickey", plain: evidence.publicKeyCharacters)
+                text.add("signature", plain: evidence.signatureCharacters)
             }
             text.add("state", plain: stored.state.text)
         case .publicKey:
             guard let evidence else { return notStored("publickey") }
-            text.add("publickey", plain: evidence.publicKeyText)
+            text.add("publickey", plain: evidence.publicKeyCharacters)
         case .signature:
             guard let evidence else { return notStored("signature") }
-            text.add("signature", plain: evidence.signatureText)
+            text.add("signature", plain: evidence.signatureCharacters)
         case .owner:
             text.add("owner", plain: record.owner.hex)
         }

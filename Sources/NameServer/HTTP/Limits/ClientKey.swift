@@ -77,7 +77,9 @@ enum ForwardedFor {
         var text = last.drop { $0 == " " }
         while text.last == " " { text.removeLast() }
         // Some proxies write [2001:db8::1]:1234.
-        if text.first == "[", let end = text.firstIndex(of: "]") { text = text[text.index(after: text.startIndex)..<end] }
+        if text.first == "[", let end = text.firstIndex(of: "]") {
+            text = text[text.index(after: text.startIndex)..<end]
+        }
         return ClientKey(text: text) ?? peer
     }
 }

@@ -4,7 +4,6 @@ extension NameService {
     /// The state of the server in the text format of Prometheus.
     func metrics() async -> Reply {
         let sight = await probe.look()
-        let statistics = store.statistics
         var text = MetricsText()
         text.family("requests_total", .counter, "Requests by kind")
         for (label, counter) in [
@@ -34,7 +33,7 @@ extension NameService {
         text.single("connections_total", .counter, "Connections so far", counters.connections)
         text.single("connections", .gauge, "Open connections", counters.openConnections)
         text.single("slow_connections_total", .counter, "Connections cut off as too slow", counters.slowConnections)
-        text.single("evicted_connections_total", .counter, "Idle connections closed for others", counters.evictedConnections)
+        text.single("evicted_connections_total", .counter, "Idle connections closed", counters.evictedConnections)
         text.single("requests_running", .gauge, "Look-ups being answered", requests.count)
         text.single("registrations_running", .gauge, "Registrations being worked on", registrations.count)
         text.single("names", .gauge, "Names in the store", sight.names)
@@ -43,16 +42,22 @@ extension NameService {
         text.single("outbox_failed", .gauge, "Transactions that failed", sight.failedTransactions)
         text.single("conflicts", .gauge, "Names that differ from the chain", sight.conflicts)
         text.single("healthy", .gauge, "Whether the store takes writes", sight.failure == nil ? 1 : 0)
-        text.single("store_lookups_total", .counter, "Reads of the store", Int(clamping: statistics.lookups))
-        text.single("store_registrations_total", .counter, "Names stored", Int(clamping: statistics.registrations))
-        text.single("store_commits_total", .counter, "Commits of the store", Int(clamping: statistics.commits))
-        text.single("store_failed_commits_total", .counter, "Commits that failed", Int(clamping: statistics.failedCommits))
+        addStore(to: &text)
         await addChain(to: &text)
         if let status = mirror?.status {
-            text.single("mirror_lag", .gauge, "Operations behind the origin", Int(clamping: status.behind(sight.localSequence)))
+            let lag = Int(clamping: status.behind(sight.localSequence))
+            text.single("mirror_lag", .gauge, "Operations behind the origin", lag)
             text.single("mirror_stopped", .gauge, "Whether the origin contradicted itself", status.hasStopped ? 1 : 0)
         }
         return Reply(.ok, Array(text.text.utf8), content: .text)
+    }
+
+    private func addStore(to text: inout MetricsText) {
+        let done = store.statistics
+        text.single("store_lookups_total", .counter, "Reads of the store", Int(clamping: done.lookups))
+        text.single("store_registrations_total", .counter, "Names stored", Int(clamping: done.registrations))
+        text.single("store_commits_total", .counter, "Commits of the store", Int(clamping: done.commits))
+        text.single("store_failed_commits_total", .counter, "Commits that failed", Int(clamping: done.failedCommits))
     }
 
     private func addChain(to text: inout MetricsText) async {

@@ -34,7 +34,8 @@ extension NameService {
             rows.append(("Mirror of", "\(mirror.status.origin), which has \(mirror.status.originSequence) operations"))
         }
         let problems = [sight.failure, chainStatus?.stall, mirror?.status.problem].compactMap(\.self)
-        return Reply(.ok, Array(Self.page(rows: rows, problems: problems, isMirror: mirror != nil).utf8), content: .html)
+        let page = Self.page(rows: rows, problems: problems, isMirror: mirror != nil)
+        return Reply(.ok, Array(page.utf8), content: .html)
     }
 
     private static func explanation(of mode: ServerMode) -> String {

@@ -12,8 +12,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private enum State {
         case waiting
         /// A refusal waits for the end of the request, if there is one.
-        case receiving(HTTPRequest, limit: Int, refusal: Reply?)
-        case answering(HTTPRequest)
+        case receiving(ServerRequest, limit: Int, refusal: Reply?)
+        case answering(ServerRequest)
         /// The client does not read; nothing goes on before it does.
         case flushing
         /// The answer is out; what still comes is thrown away until the client has seen the answer.
@@ -148,7 +148,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func start(_ head: HTTPRequestHead) {
-        let method: HTTPRequest.Method =
+        let method: ServerRequest.Method =
             switch head.method {
             case .GET: .get
             case .HEAD: .head
@@ -159,7 +159,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if loop.responder.trustsProxy {
             client = ForwardedFor.client(header: head.headers["x-forwarded-for"].last, peer: peer)
         }
-        let request = HTTPRequest(method: method, target: RequestTarget(head.uri), client: client)
+        let request = ServerRequest(method: method, target: RequestTarget(head.uri), client: client)
         keepsConnection = head.isKeepAlive && keepsConnection
         requestNumber &+= 1
         let refusal = loop.responder.admit(request)
@@ -170,19 +170,21 @@ final class ConnectionHandler: ChannelDuplexHandler {
             refuse(loop.responder.malformedReply(to: request), to: request)
         } else if head.version.minor >= 1, head.headers.contains(name: "expect") {
             if let refusal { return refuse(refusal, to: request) }
-            context?.writeAndFlush(Self.wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+            let interim = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
+            context?.writeAndFlush(Self.wrapOutboundOut(interim), promise: nil)
         }
     }
 
     // MARK: Answering
 
-    private func answer(_ request: HTTPRequest) {
+    private func answer(_ request: ServerRequest) {
         switch loop.responder.respond(to: request) {
         case .now(let reply): send(reply, to: request)
         case .soon(let work):
             let number = expectAnswer(to: request)
             let connection = NIOLoopBound(self, eventLoop: loop.executor.eventLoop)
-            Task(executorPreference: loop.executor) {
+            // Asks the store in this turn of the loop already.
+            Task.immediate(executorPreference: loop.executor) {
                 let reply = await work()
                 connection.value.receive(reply, for: number)
             }
@@ -197,7 +199,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func expectAnswer(to request: HTTPRequest) -> UInt64 {
+    private func expectAnswer(to request: ServerRequest) -> UInt64 {
         let patience =
             request.method == .post ? loop.listener.registrationPatience : loop.listener.answerPatience
         deadline = .now() + TimeAmount(patience)
@@ -211,13 +213,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Answers before the request is whole, and reads no further request.
-    private func refuse(_ reply: Reply, to request: HTTPRequest) {
+    private func refuse(_ reply: Reply, to request: ServerRequest) {
         var reply = reply
         reply.closesConnection = true
         send(reply, to: request)
     }
 
-    private func send(_ reply: Reply, to request: HTTPRequest) {
+    private func send(_ reply: Reply, to request: ServerRequest) {
         guard let context else { return }
         if reply.closesConnection || isInputClosed || hasFailedParsing { keepsConnection = false }
         requestNumber &+= 1
@@ -237,7 +239,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Whether bytes of the client may still be unread, which would make the system take the answer back.
-    private func lingers(behind request: HTTPRequest) -> Bool {
+    private func lingers(behind request: ServerRequest) -> Bool {
         if case .receiving(_, _, let refusal) = state, refusal == nil, !isInputClosed { return true }
         return hasFailedParsing || !pending.isEmpty
     }
@@ -310,7 +312,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func refuseUnreadable(isTooLong: Bool = false) {
         ServerCounters.add(loop.responder.counters.malformedRequests)
-        let request = HTTPRequest(method: .get, target: .unknown, client: peer)
+        let request = ServerRequest(method: .get, target: .unknown, client: peer)
         let sentence = isTooLong ? "request header fields too large" : "bad request"
         let reply = Reply(isTooLong ? .headersTooLarge : .badRequest, .object { $0.add("error", sentence) })
         refuse(reply, to: request)

@@ -14,7 +14,9 @@ struct NameServerChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
-            guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else { throw ChannelError.inappropriateOperationForState }
+            guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
+                throw ChannelError.inappropriateOperationForState
+            }
             var limits = NIOHTTPDecoderLimitConfiguration()
             limits.maxHeaderFieldSize = NameServerListener.maximumHeaderSize
             limits.maxHeaderListSize = NameServerListener.maximumHeaderSize

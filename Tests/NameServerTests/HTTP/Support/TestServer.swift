@@ -51,19 +51,19 @@ final class TestServer: Sendable {
         mode: ServerMode = .sql,
         chain: (any ChainBackend)? = nil,
         time: any TimeSource = SystemTime(),
-        wrapping: (any NameStore) -> any NameStore = { $0 },
-        mirror: (any NameStore) -> MirrorFollower? = { _ in nil },
+        trouble: TroubledStore.Trouble? = nil,
+        mirrorOf origin: String? = nil,
         isolation: isolated (any Actor)? = #isolation,
         _ body: (TestServer) async throws -> Result
     ) async throws -> Result {
         let folder = try TemporaryFolder(named: "names")
         let base = try await openStore(in: folder)
-        let store = wrapping(base)
+        let store: any NameStore = trouble.map { TroubledStore(base, $0) } ?? base
         let service = NameService(
             store: store,
             mode: mode,
             chain: chain,
-            mirror: mirror(store),
+            mirror: origin.map { MirrorFollower(origin: $0, store: store, logger: quiet) },
             options: options,
             time: time,
             logger: quiet

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// A request as the wire has brought it.
-struct HTTPRequest: Sendable {
+struct ServerRequest: Sendable {
     enum Method: Sendable {
         case get
         case head
@@ -23,22 +23,22 @@ protocol RequestResponder: Sendable {
     var trustsProxy: Bool { get }
 
     /// Looks at a request before its body is read: a refusal ends it here.
-    func admit(_ request: HTTPRequest) -> Reply?
+    func admit(_ request: ServerRequest) -> Reply?
 
     /// Answers a request that was admitted.
-    func respond(to request: HTTPRequest) -> Response
+    func respond(to request: ServerRequest) -> ServerAnswer
 
     /// What a client hears whose answer did not come in time.
-    func lateReply(to request: HTTPRequest) -> Reply
+    func lateReply(to request: ServerRequest) -> Reply
 
     /// What a client hears who sends a larger body than is read, or none that can be.
-    func malformedReply(to request: HTTPRequest) -> Reply
+    func malformedReply(to request: ServerRequest) -> Reply
 
     var counters: ServerCounters { get }
 }
 
 /// How a request is answered.
-enum Response: Sendable {
+enum ServerAnswer: Sendable {
     case now(Reply)
     /// A short task, run on the connection's event loop.
     case soon(@Sendable () async -> Reply)

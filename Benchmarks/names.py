@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""The name server under load, beside static answers of the same size.
+
+Look-ups: signed records from a store of --names names, the server on one processor (taskset) and wrk on another. Beside
+them, in turns: a static answer of the name server's own HTTP side, and one of Hummingbird as it comes.
+Registrations: real signatures, one commit for each (one connection) and shared commits (64 connections).
+Writes results/names.json and results/names.md.
+"""
+import argparse
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import platform
+import re
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+PORT = 18_431
+
+UNIFORM = """
+math.randomseed(%(seed)d)
+request = function()
+  return string.format("GET /name/n%%07d HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n", math.random(0, %(last)d))
+end
+"""
+
+
+class Server:
+    """A program on one processor, ended with SIGTERM."""
+
+    def __init__(self, argv, cpu):
+        environment = {**os.environ, "NIO_SINGLETON_GROUP_LOOP_COUNT": "1"}
+        self.process = subprocess.Popen(["taskset", "-c", str(cpu), *argv], stdout=subprocess.PIPE, text=True,
+                                        env=environment)
+        if not self.process.stdout.readline():
+            raise SystemExit(f"{argv[0]} did not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+
+    def seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self):
+        """Resident bytes in all, and those that are no mapped file."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return [int(re.search(rf"{key}:\s+(\d+)", text)[1]) * 1024 for key in ("VmRSS", "RssAnon")]
+
+
+def wrk(server, cpu, seconds, connections, script=None, path="/name/n0000000"):
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
+        lua.write(script or "")
+        lua.flush()
+        argv = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+        argv += (["-s", lua.name] if script else []) + [f"http://127.0.0.1:{PORT}{path}"]
+        before = server.seconds()
+        text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        spent = server.seconds() - before
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+    count = int(re.search(r"(\d+) requests in", text)[1])
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    if failed:
+        raise SystemExit(f"{failed[1]} answers of {server.process.args[3]} were no success")
+    late = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    scale = {"us": 1e-3, "ms": 1, "s": 1e3}[late[2]]
+    return {"perSecond": rate, "perSecondOfProcessor": count / max(spent, 1e-9), "p99Milliseconds": float(late[1]) * scale}
+
+
+def post(lines):
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=100)
+    for line in lines:
+        name, body = line.split(" ", 1)
+        connection.request("POST", f"/name/{name}", body)
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{name}: {answer.status} {text}")
+    connection.close()
+
+
+def register(lines, connections):
+    begin = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+        list(pool.map(post, [lines[index::connections] for index in range(connections)]))
+    return len(lines) / (time.monotonic() - begin)
+
+
+def syncs(folder):
+    """How often this medium syncs a short append in a second."""
+    path = pathlib.Path(folder) / "sync"
+    with open(path, "ab", buffering=0) as file:
+        begin, count = time.monotonic(), 0
+        while time.monotonic() - begin < 2:
+            file.write(b"x" * 2048)
+            os.fdatasync(file.fileno())
+            count += 1
+    path.unlink()
+    return count / 2
+
+
+def median(rounds):
+    return {key: statistics.median(entry[key] for entry in rounds) for key in rounds[0]}
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--apus", required=True)
+    options.add_argument("--bench", required=True)
+    options.add_argument("--names", type=int, default=1_000_000)
+    options.add_argument("--seconds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--connections", type=int, default=64)
+    options.add_argument("--registrations", type=int, default=1_000)
+    options.add_argument("--store", help="a folder that NamesBench has filled already")
+    options.add_argument("--output", default=str(HERE / "results/names"))
+    options = options.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="apus-names-bench-") as folder:
+        store = options.store or f"{folder}/store"
+        results = {"machine": {"processors": os.cpu_count(), "kernel": platform.release()}}
+        if not options.store:
+            os.mkdir(store)
+            filled = subprocess.run([options.bench, "fill", store, str(options.names)], capture_output=True, text=True,
+                                    check=True)
+            results["fill"] = json.loads(filled.stdout)
+        serve = [options.apus, "names", "serve", "--data", store, "--port", str(PORT), "--listen", "127.0.0.1", "--json",
+                 "--look-ups-per-second", "0", "--registrations-per-minute", "0"]
+        kinds = {
+            "plain": lambda size: [options.bench, "plain", str(PORT), str(size)],
+            "static": lambda size: [options.bench, "static", str(PORT), str(size)],
+            "hot": lambda _: serve,
+            "uniform": lambda _: serve,
+        }
+        with Server(serve, 0) as server:
+            connection = http.client.HTTPConnection("127.0.0.1", PORT)
+            connection.request("GET", "/name/n0000000")
+            size = len(connection.getresponse().read())
+            connection.close()
+        rounds = {kind: [] for kind in kinds}
+        for number in range(options.rounds):
+            for kind, argv in kinds.items():
+                script = UNIFORM % {"seed": number + 1, "last": options.names - 1} if kind == "uniform" else None
+                with Server(argv(size), 0) as server:
+                    wrk(server, 1, 1, options.connections, script)
+                    rounds[kind].append(wrk(server, 1, options.seconds, options.connections, script))
+                    if kind == "uniform":
+                        results["memory"] = dict(zip(("resident", "withoutFiles"), server.memory()))
+        results["answerBytes"] = size
+        results["lookUps"] = {kind: median(entries) for kind, entries in rounds.items()}
+
+        lines = subprocess.run([options.bench, "bodies", str(options.registrations)], capture_output=True, text=True,
+                               check=True).stdout.splitlines()
+        alone = max(1, len(lines) // 10)
+        fresh = f"{folder}/registrations"
+        os.mkdir(fresh)
+        serve[serve.index(store)] = fresh
+        with Server(serve, 0):
+            single = register(lines[:alone], 1)
+            together = register(lines[alone:], 64)
+        verify = json.loads(subprocess.run([options.bench, "verify", "2"], capture_output=True, text=True, check=True).stdout)
+        results["registrations"] = {"oneConnection": single, "sharedCommits": together, "syncsPerSecond": syncs(folder),
+                                    "checksOfSignaturesPerSecond": verify["perSecond"]}
+    pathlib.Path(options.output + ".json").write_text(json.dumps(results, indent=2) + "\n")
+    pathlib.Path(options.output + ".md").write_text(table(results, options))
+    print(table(results, options))
+
+
+def table(results, options):
+    look, registering, memory = results["lookUps"], results["registrations"], results["memory"]
+    labels = {"plain": "static answer, Hummingbird as it comes", "static": "static answer, own HTTP side",
+              "hot": "signed look-up, one name", "uniform": f"signed look-up, any of {options.names:,} names"}
+    rows = [f"# The name server under load", "",
+            f"Answers of {results['answerBytes']} bytes on one processor, {options.connections} connections.", "",
+            "| | 1/s | 1/s of processor | beside Hummingbird's static | 99 % within ms |", "| --- | ---: | ---: | ---: | ---: |"]
+    for kind, label in labels.items():
+        entry = look[kind]
+        rows.append(f"| {label} | {entry['perSecond']:,.0f} | {entry['perSecondOfProcessor']:,.0f} | "
+                    f"{entry['perSecond'] / look['plain']['perSecond']:.2f} | {entry['p99Milliseconds']:.1f} |")
+    rows += ["", "| Registrations | 1/s |", "| --- | ---: |",
+             f"| one commit for each (one connection) | {registering['oneConnection']:,.0f} |",
+             f"| shared commits (64 connections) | {registering['sharedCommits']:,.0f} |",
+             f"| the medium: synced appends | {registering['syncsPerSecond']:,.0f} |",
+             f"| the processor: checks of a 4096-bit signature | {registering['checksOfSignaturesPerSecond']:,.0f} |", "",
+             f"Resident memory while serving: {memory['resident'] / 1e6:,.0f} MB, "
+             f"{memory['withoutFiles'] / 1e6:,.0f} MB without mapped files.", "",
+             f"Medians of {options.rounds} rounds; {results['machine']['processors']} processors, "
+             f"Linux {results['machine']['kernel']}."]
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    main()
