@@ -11,6 +11,7 @@ struct Failure: Error {
         case notYet = 3
         case portInUse = 4
         case folderInUse = 5
+        case notReviewable = 6
         case usage = 64
         case unavailable = 69
     }

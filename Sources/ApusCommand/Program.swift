@@ -18,7 +18,7 @@ struct Program: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Welcome.self, AccountCommand.self, ContactCommand.self, Send.self, Inbox.self, Chat.self,
-            ConversationCommand.self, Status.self, DaemonCommand.self, DHTCommand.self, NamesCommand.self,
+            ConversationCommand.self, Status.self, DaemonCommand.self, DHTCommand.self, NamesCommand.self, CouncilCommand.self,
             Demo.self,
         ],
         defaultSubcommand: Welcome.self
