@@ -18,8 +18,8 @@ struct Program: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Welcome.self, AccountCommand.self, ContactCommand.self, Send.self, Inbox.self, Chat.self,
-            ConversationCommand.self, Status.self, DaemonCommand.self, DHTCommand.self, NamesCommand.self, CouncilCommand.self,
-            Demo.self,
+            ConversationCommand.self, Status.self, DaemonCommand.self, DHTCommand.self, NamesCommand.self,
+            CouncilCommand.self, Demo.self,
         ],
         defaultSubcommand: Welcome.self
     )

@@ -186,7 +186,7 @@ private struct ReviewWriter {
         } else {
             unknown(hash, "The blueprint")
         }
-        details.append("The council has \(facts.storages.count) storages now.")
+        details.append("Storages that the council has now: \(facts.storages.count).")
     }
 
     private mutating func selectLogic(_ content: ProposalContent) {
@@ -198,8 +198,8 @@ private struct ReviewWriter {
             return
         }
         effect = """
-            Selects the logic \(content.target.checksummed): from then on it alone writes all \(facts.storages.count) \
-            storages.
+            Selects the logic \(content.target.checksummed): from then on it alone writes the storages of the council, \
+            of which there \(facts.storages.count == 1 ? "is 1" : "are \(facts.storages.count)").
             """
         let hash = checkCode(content)
         if case .logic(let council, let storage) = KnownCode(facts.targetCode) {
