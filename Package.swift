@@ -117,7 +117,8 @@ let package = Package(
             name: "ApusCommand",
             dependencies: [
                 "Apus", "ControlAPI", "DHT", "Ethereum", "Identity", "JSON", "Keys", "NameRegistry", "NameServer",
-                "NameServerPostgreSQL", "Names", "Runtime", argumentParser, bigInt, logging, nioCore, nioPosix,
+                "NameServerPostgreSQL", "Names", "Runtime", argumentParser, asyncHTTPClient, bigInt,
+                logging, nioCore, nioPosix,
             ],
             swiftSettings: shipped
         ),

@@ -26,6 +26,7 @@ let package = Package(
     targets: [
         .target(name: "FuzzLoop", swiftSettings: settings),
         program("DHTFuzz", apus("MessagePack", "Runtime", "Keys", "DHT")),
+        program("EthereumFuzz", apus("Ethereum", "JSON", "Keys")),
         program(
             "MessengerFuzz",
             apus("Runtime", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "ControlAPI")

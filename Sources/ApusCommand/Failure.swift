@@ -14,6 +14,7 @@ struct Failure: Error {
         case nameTaken = 6
         case lied = 7
         case unproved = 8
+        case notReviewable = 9
         case usage = 64
         case unavailable = 69
     }

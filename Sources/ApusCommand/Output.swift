@@ -17,9 +17,14 @@ enum Output {
         FileHandle.standardError.write(Data((sentence + "\n").utf8))
     }
 
-    /// Writes a line at once, also into a pipe.
+    /// Writes a line at once, also into a pipe; ends the process when nobody reads it any more.
     static func say(_ sentence: String) {
-        FileHandle.standardOutput.write(Data((sentence + "\n").utf8))
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data((sentence + "\n").utf8))
+        } catch {
+            // As if by the signal that some libraries switch off.
+            Foundation.exit(128 + SIGPIPE)
+        }
     }
 
     /// A local time of day, with the date when it is not today.

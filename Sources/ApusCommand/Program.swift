@@ -19,7 +19,7 @@ struct Program: AsyncParsableCommand {
         subcommands: [
             Welcome.self, AccountCommand.self, ContactCommand.self, Send.self, Inbox.self, Chat.self,
             ConversationCommand.self, NameCommand.self, Status.self, DaemonCommand.self, DHTCommand.self,
-            NamesCommand.self, Demo.self,
+            NamesCommand.self, CouncilCommand.self, Demo.self,
         ],
         defaultSubcommand: Welcome.self
     )

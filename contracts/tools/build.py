@@ -121,6 +121,11 @@ def swift_source(artifacts: dict) -> str:
                 council["initCode"],
             ),
             swift_constant(
+                "councilRuntimeCode",
+                "Code of the council before the eight arguments, one word each.",
+                council["runtimeCode"],
+            ),
+            swift_constant(
                 "logicInitCode",
                 "Init code of the registrar logic; arguments `(council, store)`.",
                 logic["initCode"],

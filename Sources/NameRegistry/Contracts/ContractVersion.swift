@@ -4,6 +4,7 @@ import Runtime
 /// The compiled contracts for the rules of a chain.
 public struct ContractVersion: Sendable {
     private let councilInitCode: String
+    private let councilRuntimeCode: String
     private let logicInitCode: String
     private let logicRuntimeCode: String
     private let storageRuntimeCode: String
@@ -13,6 +14,7 @@ public struct ContractVersion: Sendable {
     /// For chains with the rules of Cancun or later.
     public static let cancun = ContractVersion(
         councilInitCode: ContractCode.Cancun.councilInitCode,
+        councilRuntimeCode: ContractCode.Cancun.councilRuntimeCode,
         logicInitCode: ContractCode.Cancun.logicInitCode,
         logicRuntimeCode: ContractCode.Cancun.logicRuntimeCode,
         storageRuntimeCode: ContractCode.Cancun.storageRuntimeCode,
@@ -23,6 +25,7 @@ public struct ContractVersion: Sendable {
     /// For chains with the rules of London or Shanghai.
     public static let london = ContractVersion(
         councilInitCode: ContractCode.London.councilInitCode,
+        councilRuntimeCode: ContractCode.London.councilRuntimeCode,
         logicInitCode: ContractCode.London.logicInitCode,
         logicRuntimeCode: ContractCode.London.logicRuntimeCode,
         storageRuntimeCode: ContractCode.London.storageRuntimeCode,
@@ -56,6 +59,11 @@ public struct ContractVersion: Sendable {
 
     public var blueprintHash: Word { Word(hex: blueprintCodeHash) ?? .zero }
 
+    /// What the code of a council's contract is.
+    public func councilCode(_ settings: CouncilContract.Settings) -> [UInt8] {
+        Self.bytes(councilRuntimeCode) + ABIValue.encode(settings.arguments)
+    }
+
     /// What the code of a logic's contract is.
     public func logicCode(council: Address, storage: Address) -> [UInt8] {
         Self.bytes(logicRuntimeCode) + Word(council).bytes + Word(storage).bytes
@@ -71,6 +79,7 @@ public struct ContractVersion: Sendable {
 
 /// Code that this version of the program came with.
 public enum KnownCode: Hashable, Sendable {
+    case council(CouncilContract.Settings)
     case storageBlueprint
     /// The logic of this version, for a council and a storage.
     case logic(council: Address, storage: Address)
@@ -81,6 +90,12 @@ public enum KnownCode: Hashable, Sendable {
         let hash = Word(hashing: code)
         if ContractVersion.all.contains(where: { $0.blueprintHash == hash }) {
             self = .storageBlueprint
+            return
+        }
+        if let settings = CouncilContract.Settings(codeEnd: code.suffix(CouncilContract.Settings.byteCount)),
+            ContractVersion.all.contains(where: { $0.councilCode(settings) == code })
+        {
+            self = .council(settings)
             return
         }
         guard code.count > 64, let last = Word(code.suffix(32))?.address else { return nil }

@@ -29,6 +29,27 @@ public struct CouncilContract: Hashable, Sendable {
 
         public init() {}
 
+        static let byteCount = 8 * Word.byteCount
+
+        /// From the words at the end of a council's code.
+        init?(codeEnd: some Collection<UInt8>) {
+            let types = Array(repeating: ABIType.uint256, count: 8)
+            guard codeEnd.count == Self.byteCount, let values = try? ABIValue.decode(Array(codeEnd), as: types),
+                let total = values[0].wideInteger, let threshold = values[1].wideInteger
+            else { return nil }
+            let times = values.dropFirst(2).compactMap(\.integer)
+            guard times.count == 6 else { return nil }
+            self.total = total
+            self.threshold = threshold
+            minimumDuration = times[0]
+            maximumDuration = times[1]
+            executionDelay = times[2]
+            grace = times[3]
+            cooldown = times[4]
+            priority = times[5]
+        }
+
+        /// Whether the constructor accepts them.
         public var isValid: Bool {
             let times = [maximumDuration, executionDelay, grace, cooldown, priority]
             return threshold > 0 && threshold <= total / 2 && minimumDuration > 0
