@@ -99,7 +99,7 @@ extension NameService: RequestResponder {
         _ present: (StoredName) -> Reply
     ) async -> Reply {
         do throws(NameStoreError) {
-            guard let stored = try await find() else {
+            guard let stored = try await find(), chain?.shows(stored.state) ?? true else {
                 ServerCounters.add(counters.notFound)
                 return absent
             }

@@ -137,6 +137,8 @@ package struct Reconciler: Sendable {
             stored.record == ChainReplay.record(after: operation, on: nil)
         else { return }
         let entry = try writer.outboxEntry(localSequence: operation.sequence)
+        // What no repetition can bring there waits for a new request.
+        if entry?.state == .failed, entry?.error != "taken" { return }
         let isOnItsWay =
             switch entry?.state {
             case .queued, .sent, .included: true
