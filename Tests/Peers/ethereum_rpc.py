@@ -294,7 +294,6 @@ class Node:
         try:
             transaction = self.chain.decode_transaction(data(raw))
             sender = transaction.sender
-            transaction.validate()
         except RPCError:
             raise
         except Exception as error:
@@ -321,6 +320,10 @@ class Node:
             raise RPCError(-32000, "intrinsic gas too low")
         if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
             raise RPCError(-32000, "max priority fee per gas higher than max fee per gas")
+        try:
+            transaction.validate()
+        except ValidationError as error:
+            raise RPCError(-32000, str(error)) from None
         cost = transaction.gas * transaction.max_fee_per_gas + transaction.value
         if state.get_balance(sender) < cost:
             raise RPCError(-32000, "insufficient funds for gas * price + value")

@@ -126,6 +126,10 @@ extension StoreTransaction: NameStoreWriter {
         _ = try sql.run(Self.updateState, SQLValue(name), .integer(Int64(state.rawValue)), SQLValue(block))
     }
 
+    func remove(unacknowledged name: Name) throws(NameStoreError) {
+        _ = try sql.run(Self.deleteName, SQLValue(name))
+    }
+
     private func values(of stored: StoredName) -> [SQLValue] {
         let record = stored.record
         return [
