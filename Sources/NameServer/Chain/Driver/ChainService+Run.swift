@@ -15,6 +15,26 @@ package enum ChainStartError: Error, Hashable, Sendable {
     case store(reason: String)
 }
 
+extension ChainStartError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .otherRegistry(let stored, let found):
+            """
+            The stored names were read from the registry \(stored), the node serves \(found). Point --rpc and --council \
+            to the same registry again, or move the names there with “apus names migrate to-chain”.
+            """
+        case .unfinishedOutbox(let count):
+            """
+            \(count) acknowledged registrations have not reached the chain yet. Run the server in the mode “shadow” until \
+            its outbox is empty, then change the mode.
+            """
+        case .refused(let alarm): "\(alarm)"
+        case .unreachable(let reason): "No node of the chain answers as it should: \(reason)."
+        case .store(let reason): "The stored names cannot be read or written: \(reason)."
+        }
+    }
+}
+
 extension ChainService {
     /// Checks that the mode is safe with what is stored and who else writes; run before ``run()``.
     package func prepare() async throws(ChainStartError) {

@@ -67,11 +67,11 @@ package final class NodeRegistryChain: RegistryChain {
         do throws(NodeError) {
             let chainID = try await node.chainID()
             let council = configuration.council
-            guard let store = try await address(RegistryContract.stores, [.integer(0)], of: council, on: node) else {
-                throw .malformed("the council \(council) has no storage yet, or is none")
-            }
+            let store = try await node.ask(CouncilContract(council).storage(0))
+            guard !store.isZero else { throw .malformed("the council \(council) has no storage yet") }
             var known = Known()
-            known.logic = try await address(RegistryContract.logic, [], of: council, on: node)
+            let logic = try await node.ask(CouncilContract(council).logic())
+            known.logic = logic.isZero ? nil : logic
             if case .seals = configuration.rule, let genesis = try await node.block(.number(0)) {
                 known.signers = Set((try? genesis.header.cliqueSigners()) ?? [])
             }
@@ -86,17 +86,6 @@ package final class NodeRegistryChain: RegistryChain {
         } catch {
             throw ChainReadError(error)
         }
-    }
-
-    private static func address(
-        _ function: ABIFunction,
-        _ arguments: [ABIValue],
-        of contract: Address,
-        on node: EthereumNode
-    ) async throws(NodeError) -> Address? {
-        let data = try await node.call(TransactionRequest(to: contract, data: function.encode(arguments)))
-        guard let address = (try? function.decodeResults(data))?.first?.address, !address.isZero else { return nil }
-        return address
     }
 
     package var logic: Address? { known.withLock { $0.logic } }
@@ -160,7 +149,7 @@ package final class NodeRegistryChain: RegistryChain {
             let logics = known.withLock { $0.logics }
             let filter = LogFilter(
                 addresses: logics.union([configuration.council]).sorted(),
-                events: (RegistryContract.operations + [RegistryContract.logicSelected]).map(\.topic)
+                events: LogicEvent.topics + [CouncilEvent.selectionTopic]
             )
             let logs =
                 if blocks.lowerBound == last.number {
@@ -174,7 +163,7 @@ package final class NodeRegistryChain: RegistryChain {
             note(logs.filter { $0.address == configuration.council })
             // Operations of a logic that was selected in these blocks were not asked for.
             guard known.withLock({ $0.logics }) == logics else { continue }
-            return logs.filter { $0.address != configuration.council }.compactMap(RegistryContract.operation)
+            return logs.filter { $0.address != configuration.council }.compactMap { ObservedOperation($0) }
         }
     }
 
@@ -183,14 +172,14 @@ package final class NodeRegistryChain: RegistryChain {
         let scanned = known.withLock { $0.scanned }
         guard scanned == nil, configuration.firstBlock <= block else { return }
         let range = configuration.firstBlock...block
-        let selections = LogFilter(addresses: [configuration.council], events: [RegistryContract.logicSelected.topic])
+        let selections = LogFilter(addresses: [configuration.council], events: [CouncilEvent.selectionTopic])
         note(try await ask { () async throws(NodeError) in try await node.logs(selections, in: range) })
         known.withLock { $0.scanned = block }
     }
 
     private func note(_ logs: [Log]) {
         for log in logs {
-            guard let current = (try? RegistryContract.logicSelected.decode(log))?.last?.address else { continue }
+            guard case .logicSelected(_, let current) = CouncilEvent(log) else { continue }
             known.withLock { known in
                 known.logic = current.isZero ? nil : current
                 if !current.isZero { known.logics.insert(current) }
@@ -246,10 +235,10 @@ package final class NodeRegistryChain: RegistryChain {
             let logics = known.withLock { $0.logics }.sorted()
             var candidates: Set<Address> = [registrar]
             if !logics.isEmpty, configuration.firstBlock <= newest {
-                let filter = LogFilter(addresses: logics, events: [RegistryContract.configured.topic])
+                let filter = LogFilter(addresses: logics, events: [LogicEvent.configurationTopic])
                 for log in try await node.logs(filter, in: configuration.firstBlock...newest) {
-                    guard let values = try? RegistryContract.configured.decode(log),
-                        values[0].word == StoreKey.Tag.registrar.word, let address = values[1].address
+                    guard case .configured(let action, let target, let value) = LogicEvent(log),
+                        case .registrar(let address, _) = LogicAction(key: action, target: target, value: value)
                     else { continue }
                     candidates.insert(address)
                 }
@@ -265,7 +254,7 @@ package final class NodeRegistryChain: RegistryChain {
     // MARK: Writing
 
     package func estimate(_ call: RegistryCall) async throws(ChainReadError) -> CallEstimate {
-        guard let logic, let data = RegistryContract.data(of: call) else {
+        guard let logic, let data = call.data else {
             return .reverts("the council has selected no logic")
         }
         do throws(NodeError) {
@@ -294,7 +283,7 @@ package final class NodeRegistryChain: RegistryChain {
 
     package func sign(_ call: RegistryCall?, nonce: UInt64, gas: UInt64, fees: GasFees) throws -> SignedCall {
         let (logic, hasMarketFees) = known.withLock { ($0.logic, $0.hasMarketFees) }
-        let data = call.flatMap(RegistryContract.data) ?? []
+        let data = call.flatMap(\.data) ?? []
         let transaction = Transaction(
             chainID: chainID,
             nonce: nonce,

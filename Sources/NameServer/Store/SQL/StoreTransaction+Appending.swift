@@ -118,10 +118,6 @@ extension StoreTransaction: NameStoreWriter {
         )
     }
 
-    func remove(unacknowledged name: Name) throws(NameStoreError) {
-        _ = try sql.run(Self.deleteName, SQLValue(name))
-    }
-
     func setState(_ state: RegistrationState, block: UInt64?, of name: Name) throws(NameStoreError) {
         _ = try sql.run(Self.updateState, SQLValue(name), .integer(Int64(state.rawValue)), SQLValue(block))
     }
