@@ -204,11 +204,11 @@ class CouncilMachine(RuleBasedStateMachine):
             self.world.compare_everything()
 
 
-CouncilMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=60)
+CouncilMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=60)
 test_council = CouncilMachine.TestCase
 
 
-@settings(max_examples=15)
+@settings(max_examples=25)
 @given(
     stake=st.integers(THRESHOLD, 450),
     steps=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3), st.integers(1, 110)),

@@ -218,5 +218,5 @@ class NamesMachine(RuleBasedStateMachine):
             self.world.compare_everything()
 
 
-NamesMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=50)
+NamesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
 test_names = NamesMachine.TestCase

@@ -125,10 +125,21 @@ class Interface:
 INTERFACES = {name: Interface(artifact(name)["abi"]) for name in ("EternalStorage", "Council", "JnsLogic")}
 
 
+def environment() -> boa.Env:
+    """An environment of titanoboa. Each wraps the opcodes once more that all share: undone, or each is slower."""
+    made = boa.Env()
+    opcodes = made.evm.vm.state.computation_class.opcodes
+    for code, inner in ((0x20, "sha3"), (0x55, "sstore")):
+        tracer = opcodes[code]
+        while isinstance(getattr(tracer, inner), type(tracer)):
+            setattr(tracer, inner, getattr(getattr(tracer, inner), inner))
+    return made
+
+
 class World:
     def __init__(self, evm_version: str = "cancun"):
         self.evm_version = evm_version
-        self.env = boa.Env()
+        self.env = environment()
         self.env.evm.patch.chain_id = CHAIN_ID
         self.second = pyrevm.EVM(
             spec_id="CANCUN", env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), gas_limit=GAS
