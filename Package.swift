@@ -137,6 +137,12 @@ let package = Package(
             path: "Tests/DHTPeer",
             swiftSettings: language
         ),
+        .executableTarget(
+            name: "NameStorePeer",
+            dependencies: ["Ethereum", "Keys", "NameRegistry", "NameServer", "NameServerPostgreSQL", "Runtime"],
+            path: "Tests/NameStorePeer",
+            swiftSettings: language
+        ),
     ]
         + [
             "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Apus",
