@@ -1,5 +1,4 @@
 import ArgumentParser
-import AsyncHTTPClient
 import Ethereum
 import Foundation
 import Keys
@@ -64,7 +63,7 @@ struct ChainOptions: ParsableArguments {
         }
         let key = try registrarKey()
         let nodes = endpoints.map { url in
-            NodeEndpoint(name: URL(string: url)?.host() ?? url, transport: HTTPNodeTransport(url: url, client: .shared))
+            NodeEndpoint(name: URL(string: url)?.host() ?? url, transport: HTTPNodeTransport(url: url))
         }
         var options = NodeOptions()
         options.attemptTimeout = .seconds(10)

@@ -94,7 +94,7 @@ struct NamesServe: AsyncParsableCommand {
         let lock = try folder.lock()
         defer { lock.release() }
         let signals = StopSignals()
-        let store = try await openStore()
+        let store = try await folder.openStore(registrationsLog: registrationsLog)
         let follower = mirror.map { MirrorFollower(origin: $0, store: store, logger: logger) }
         let chain = try await startChain(store, logger)
         let service = NameService(
@@ -156,26 +156,6 @@ struct NamesServe: AsyncParsableCommand {
             throw Failure(kind: .refused, sentence: "\(error)")
         }
         return service
-    }
-
-    private func openStore() async throws -> any NameStore {
-        do {
-            return try await SQLNameStore.sqlite(
-                SQLiteStoreConfiguration(path: "\(folder.path)/names.sqlite", logPath: registrationsLog)
-            )
-        } catch {
-            throw Failure(
-                kind: .refused,
-                sentence: "The names in \(folder.path) cannot be opened: \(Self.reason(of: error))."
-            )
-        }
-    }
-
-    private static func reason(of error: NameStoreError) -> String {
-        switch error {
-        case .notWritable(let reason), .unavailable(let reason), .damaged(let reason): reason
-        case .closed: "the store is closed"
-        }
     }
 
     private func start(_ service: NameService, _ logger: Logger) async throws -> NameHTTPServer {

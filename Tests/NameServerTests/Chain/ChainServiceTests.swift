@@ -91,21 +91,25 @@ struct ChainServiceTests {
     @Test(.timeLimit(.minutes(2)))
     func `registrations reach a real contract in dual mode, survive a reorganisation, and are proved`() async throws {
         let folder = try TemporaryFolder()
-        let chain = try await TestChain.start(["--interval", "0.2", "--no-automine"], folder: folder.path)
-        let registry = try await TestRegistry.deploy(
-            chain.node,
-            chainID: chain.chainID,
-            founder: chain.keys[0],
-            registrars: [chain.keys[1].account]
+        let network = try await EthereumTestNode.start(
+            ["--interval", "0.2", "--no-automine"],
+            errorLog: folder.path + "/node.log"
         )
-        let side = try await ChainSide.start(registry, key: chain.keys[1], mode: .dual, folder: folder.path)
+        let keys = try network.accountKeys()
+        let registry = try await TestRegistry.deploy(
+            network.node(),
+            chainID: network.chainID,
+            founder: keys[0],
+            registrars: [keys[1].account]
+        )
+        let side = try await ChainSide.start(registry, key: keys[1], mode: .dual, folder: folder.path)
         let first = try Self.registration(1)
         let outcome = try await side.register(first)
         guard case .included = outcome else {
             Issue.record("not included: \(outcome)")
             return
         }
-        try await chain.control("test_reorg", [1, 2, "drop"])
+        try await network.call("test_reorg", [1, 2, "drop"])
         for number in 2...6 {
             let outcome = try await side.register(try Self.registration(number))
             guard case .included = outcome else {
@@ -128,6 +132,6 @@ struct ChainServiceTests {
         #expect(proof["addr"]?.string == "0x" + first.account.hex)
         #expect(proof["proof"]?["slots"]?.array?.count == 3)
         await side.stop()
-        await chain.stop()
+        await network.stop()
     }
 }

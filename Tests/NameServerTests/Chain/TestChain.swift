@@ -1,69 +1,28 @@
-import AsyncHTTPClient
 import Ethereum
-import Foundation
-import JSON
 import Keys
 import NameRegistry
 import NameServer
 import Runtime
 import TestSupport
 
-/// A test node with a real EVM, and what a test can make it do.
-struct TestChain: Sendable {
-    let process: LineClient
-    let url: String
-    let keys: [EthereumKey]
-    let chainID: UInt64
-
-    static func start(_ arguments: [String] = [], folder: String) async throws -> TestChain {
-        guard let python = Peers.contractsPython else { throw PeerError("There is no Python for the test node") }
-        let process = try await LineClient.start(
-            [python, Peers.script("ethereum_node.py")] + arguments,
-            errorLog: folder + "/ethereum_node.log"
-        )
-        guard let ready = process.events.all.first(where: { $0["event"]?.string == "ready" }),
-            let url = ready["url"]?.string, let chainID = ready["chainId"]?.integer
-        else { throw PeerError("The test node does not say where it is") }
-        return TestChain(process: process, url: url, keys: try keys(in: ready), chainID: UInt64(chainID))
+extension EthereumTestNode {
+    /// The keys of accounts with money.
+    func accountKeys() throws -> [EthereumKey] {
+        try keys.compactMap { text in try Word(hex: text).map { try EthereumKey(secret: $0.bytes) } }
     }
 
-    static func keys(in ready: JSONValue) throws -> [EthereumKey] {
-        try (ready["keys"]?.array ?? []).compactMap { value in
-            try value.string.flatMap { Word(hex: $0) }.map { try EthereumKey(secret: $0.bytes) }
-        }
-    }
-
-    func stop() async { await process.process.stop() }
-
-    var node: EthereumNode { Self.node(url) }
-
-    static func node(_ url: String) -> EthereumNode {
+    /// The nodes with these indices as one chain.
+    func node(_ indices: [Int] = [0]) -> EthereumNode {
         var options = NodeOptions()
         options.attemptTimeout = .seconds(10)
         options.timeout = .seconds(20)
         options.requestsPerSecond = 10_000
         options.firstPause = .milliseconds(50)
         options.longestPause = .milliseconds(200)
-        return EthereumNode(
-            endpoints: [NodeEndpoint(name: "test", transport: HTTPNodeTransport(url: url, client: .shared))],
-            options: options
-        )
-    }
-
-    @discardableResult func control(_ method: String, _ parameters: JSONValue = []) async throws -> JSONValue {
-        try await Self.control(url, method, parameters)
-    }
-
-    @discardableResult static func control(
-        _ url: String,
-        _ method: String,
-        _ parameters: JSONValue = []
-    ) async throws -> JSONValue {
-        let request: JSONValue = ["jsonrpc": "2.0", "id": 1, "method": .string(method), "params": parameters]
-        let answer = try await HTTPNodeTransport(url: url, client: .shared).exchange(Array(request.line.utf8))
-        guard let value = JSONValue(parsing: String(decoding: answer, as: UTF8.self)), let result = value["result"]
-        else { throw PeerError("\(method): \(String(decoding: answer, as: UTF8.self))") }
-        return result
+        let endpoints = indices.map { index in
+            NodeEndpoint(name: "node \(index)", transport: HTTPNodeTransport(url: urls[index]))
+        }
+        return EthereumNode(endpoints: endpoints, options: options)
     }
 }
 

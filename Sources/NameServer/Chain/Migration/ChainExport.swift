@@ -42,15 +42,13 @@ package struct ChainExport: Sendable {
     ///
     /// - Parameter progress: Hears which block has been reached.
     package func run(progress: @Sendable (UInt64) -> Void = { _ in }) async throws -> Report {
-        var follower = ChainFollower(
-            ChainFollower.Configuration(
-                firstBlock: chain.configuration.firstBlock,
-                rule: chain.configuration.rule,
-                mode: .shadow
-            ),
-            store: store,
-            chain: chain
+        var configuration = ChainFollower.Configuration(
+            firstBlock: chain.configuration.firstBlock,
+            rule: chain.configuration.rule,
+            mode: .shadow
         )
+        configuration.logsTaken = true
+        var follower = ChainFollower(configuration, store: store, chain: chain)
         while try await follower.turn(at: time.wallTime) {
             if let head = follower.head { progress(head.number) }
         }

@@ -74,16 +74,18 @@ package struct ChainImport: Sendable {
             let (after, count) = (last, size)
             let page = try await store.read { try $0.records(after: after, limit: count) }
             guard let newest = page.last?.record.name else { return report }
-            let records = try await candidates(in: page, &report)
+            var looking = report
+            let records = try await candidates(in: page, &looking)
             if !records.isEmpty {
-                guard try await send(records, &report) else {
+                guard try await send(records, &looking) else {
                     // Too much for a block of this chain.
                     guard size > 1 else { throw Failure.refused("not even one record fits into a transaction") }
                     size /= 2
                     continue
                 }
-                report.imported += records.count
+                looking.imported += records.count
             }
+            report = looking
             last = newest
             looked += page.count
             progress(looked)
