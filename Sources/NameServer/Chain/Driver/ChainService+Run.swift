@@ -183,6 +183,8 @@ extension ChainService {
     private func answerWaiting() async {
         let (waiting, policy) = shared.withLock { ($0.waits.registrations, $0.policy) }
         guard !waiting.isEmpty else { return }
+        let now = time.now
+        let stall = shared.withLock { $0.health.stall(now: now) }
         let outcomes = try? await store.read { reader in
             var outcomes: [(UInt64, InclusionOutcome)] = []
             for (id, registration) in waiting {
@@ -191,6 +193,8 @@ extension ChainService {
                     outcomes.append((id, .conflict(other.record)))
                 } else if let outcome = policy.outcome(of: registration, stored: stored) {
                     outcomes.append((id, outcome))
+                } else if let stall {
+                    outcomes.append((id, .notYet(reason: stall)))
                 }
             }
             return outcomes

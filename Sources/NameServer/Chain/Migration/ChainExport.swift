@@ -1,6 +1,6 @@
 import Ethereum
 import Keys
-import NameRegistry
+package import NameRegistry
 package import Runtime
 
 /// Reads a whole registry from its chain into a store, which can then serve without the chain.

@@ -1,4 +1,4 @@
-package import Ethereum
+import Ethereum
 import Keys
 package import NameRegistry
 package import Runtime
