@@ -83,8 +83,8 @@ let package = Package(
         layer(
             "Apus",
             [
-                "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", grdb,
-                logging, nioCore, nioPosix,
+                "MessagePack", "Runtime", "Keys", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "Ethereum",
+                "NameRegistry", "Names", grdb, logging, nioCore, nioPosix,
             ]
         ),
         layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
@@ -95,7 +95,9 @@ let package = Package(
         layer("NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt, crypto]),
         layer(
             "Names",
-            ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix, logging]
+            [
+                "NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix, nioHTTP1,
+            ]
         ),
         layer(
             "NameServer",
@@ -117,7 +119,12 @@ let package = Package(
             swiftSettings: shipped
         ),
 
-        .target(name: "TestSupport", dependencies: ["JSON"], path: "Tests/TestSupport", swiftSettings: language),
+        .target(
+            name: "TestSupport",
+            dependencies: ["JSON", nioCore, nioPosix, nioHTTP1],
+            path: "Tests/TestSupport",
+            swiftSettings: language
+        ),
         .target(
             name: "DHTTestSupport",
             dependencies: ["DHT", "Keys", "Runtime", nioPosix, logging],
@@ -142,7 +149,7 @@ let package = Package(
         ].map { tests(of: $0) } + [
             tests(of: "ControlAPI", ["JSON"]),
             tests(of: "DHT", ["DHTTestSupport"]),
-            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
+            tests(of: "Ethereum", ["JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioPosix]),
             tests(of: "NameRegistry", ["Ethereum", "JSON", "Keys", "Runtime", bigInt]),
             tests(of: "Names", ["NameRegistry", "Ethereum", "JSON", "Keys", "Runtime", bigInt, nioCore, nioPosix]),
             tests(

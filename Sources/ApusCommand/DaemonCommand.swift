@@ -99,11 +99,15 @@ final class FolderLock {
 
     /// - Parameter taken: What is thrown when another process holds the lock.
     init(folder: String, file: String, taken: Failure) throws {
-        try FileManager.default.createDirectory(
-            atPath: folder,
-            withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700]
-        )
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
+        } catch {
+            throw Failure(kind: .refused, sentence: "The data folder \(folder) cannot be made.")
+        }
         let descriptor = Self.open("\(folder)/\(file)")
         guard descriptor >= 0 else {
             throw Failure(kind: .refused, sentence: "The data folder \(folder) cannot be written.")

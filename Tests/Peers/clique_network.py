@@ -35,6 +35,8 @@ The control port takes JSON-RPC too; `signers` is a list of indices, all of them
     clique_status()                               what each node has: head, difficulty, waiting, is running
 Each node's own port also takes test_fail, test_delay, test_heal, test_requests, test_pool, test_dropPool, test_header.
 
+Everything can also be asked for by lines of stdin, {"id": 1, "method": "clique_stop", "params": [[3, 4]]}, with "node": 0
+to ask that node; the answers are lines of stdout, {"id": 1, "result": …} or {"id": 1, "error": "text"}.
 The network ends with the program that started it.
 """
 import argparse
@@ -445,7 +447,9 @@ def main():
         nodes=[node.where() | {"signer": hexed(node.address)} for node in network.nodes],
         **described(accounts(options.accounts)),
     )
-    run_until_orphaned()
+    run_until_orphaned(
+        lambda request: network.nodes[request["node"]] if "node" in request else network
+    )
 
 
 if __name__ == "__main__":

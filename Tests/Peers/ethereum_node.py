@@ -25,7 +25,8 @@ Beside the methods of Ethereum there are, with parameters in order or by name:
     test_fail(kind, methods, count, …), test_delay(seconds, methods), test_heal()     see Faults
     test_pool(), test_dropPool(), test_requests(), test_header(tag)
 
-The node ends with the program that started it.
+All methods can also be asked for by lines of stdin, {"id": 1, "method": "test_mine", "params": [3]}; the answers are lines
+of stdout, {"id": 1, "result": …} or {"id": 1, "error": "text"}. The node ends with the program that started it.
 """
 import argparse
 import threading
@@ -186,7 +187,7 @@ def main():
     threading.Thread(target=node.run, daemon=True).start()
     port = serve(node, options.host, options.port).server_address[1]
     say(event="ready", port=port, url=f"http://{options.host}:{port}", chainId=options.chain_id, **described(keys))
-    run_until_orphaned()
+    run_until_orphaned(lambda request: node)
 
 
 if __name__ == "__main__":

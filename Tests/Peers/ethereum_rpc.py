@@ -294,7 +294,6 @@ class Node:
         try:
             transaction = self.chain.decode_transaction(data(raw))
             sender = transaction.sender
-            transaction.validate()
         except RPCError:
             raise
         except Exception as error:
@@ -321,6 +320,10 @@ class Node:
             raise RPCError(-32000, "intrinsic gas too low")
         if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
             raise RPCError(-32000, "max priority fee per gas higher than max fee per gas")
+        try:
+            transaction.validate()
+        except ValidationError as error:
+            raise RPCError(-32000, str(error)) from None
         cost = transaction.gas * transaction.max_fee_per_gas + transaction.value
         if state.get_balance(sender) < cost:
             raise RPCError(-32000, "insufficient funds for gas * price + value")
@@ -625,12 +628,33 @@ def described(keys) -> dict:
     }
 
 
-def run_until_orphaned():
-    """Returns when the program that started this one has ended."""
+def obey_lines(find_target):
+    """Takes requests by lines of the input, {"id": 1, "method": …, "params": […], more}, and answers by lines.
+
+    `find_target` chooses from a request what answers it.
+    """
+    for line in sys.stdin:
+        try:
+            request = json.loads(line)
+            answer = respond_one(find_target(request), request)
+        except Exception as error:
+            answer = failure(None, RPCError(-32600, f"{type(error).__name__}: {error}"))
+        if "error" in answer:
+            answer = {"id": answer["id"], "error": answer["error"]["message"]}
+        say(**answer)
+
+
+def run_until_orphaned(find_target):
+    """Obeys the input, and returns when the program that started this one has ended."""
+    threading.Thread(target=obey_lines, args=(find_target,), daemon=True).start()
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(0.5)
 
 
+speaking = threading.Lock()
+
+
 def say(**fields):
-    print(json.dumps(fields), flush=True)
+    with speaking:
+        print(json.dumps(fields), flush=True)

@@ -1,5 +1,5 @@
 import Foundation
-import Identity
+import Runtime
 
 /// The lines that were typed, in a file of the data folder.
 struct LineHistory {

@@ -19,9 +19,11 @@ public struct EthereumNode: Sendable {
         client = NodeClient(endpoints, chainID: chainID, options: options, clock: clock)
     }
 
+    /// The chain, after an endpoint said that it belongs to it.
     public func chainID() async throws(NodeError) -> UInt64 {
-        if let known = client.chainID { return known }
-        return try await integer("eth_chainId")
+        _ = try await client.ask([])
+        guard let chainID = client.chainID else { throw .malformed("no chain") }
+        return chainID
     }
 
     /// The number of the newest block.

@@ -38,7 +38,7 @@ final class NodeClient: Sendable {
     /// The chain that was expected, or else that of the first endpoint that answered.
     var chainID: UInt64? { state.withLock { $0.chainID } }
 
-    /// The answers to questions, in their order.
+    /// The answers to questions, in their order; without any, an endpoint's chain is checked all the same.
     ///
     /// Those that are repeatable may be put to another endpoint when one failed without an answer.
     func ask(
@@ -75,6 +75,7 @@ final class NodeClient: Sendable {
         at index: Int
     ) async throws(NodeError) -> [Result<JSONValue, NodeRefusal>] {
         try await verify(index)
+        guard !questions.isEmpty else { return [] }
         return try await exchange(questions, at: index)
     }
 

@@ -69,7 +69,7 @@ public struct NameEvidence: Hashable, Sendable {
 }
 
 /// Why evidence does not prove a registration.
-public enum NameEvidenceError: Error, Equatable, Sendable {
+public enum NameEvidenceError: Error, Hashable, Sendable {
     /// The key is no base64 of a PEM or DER public RSA key.
     case malformedKey
     case malformedSignature

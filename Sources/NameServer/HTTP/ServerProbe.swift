@@ -20,9 +20,12 @@ actor ServerProbe {
     private let time: any TimeSource
     private var last: Sight?
     private var looking: Task<Sight, Never>?
+    private var lastWrite: (time: Instant, failure: String?)?
 
     /// How old a sight may be.
-    static let freshness = Duration.seconds(2)
+    static let freshness = Duration.milliseconds(200)
+    /// How old the knowledge may be that the store takes writes.
+    static let writeFreshness = Duration.seconds(3)
     /// How long the store may take for a write.
     static let patience = Duration.seconds(5)
 
@@ -31,10 +34,10 @@ actor ServerProbe {
         self.time = time
     }
 
-    /// The store as it is now, or was two seconds ago; answers within ``patience``.
+    /// The store as it is now, or was a moment ago; answers within ``patience``.
     func look() async -> Sight {
         if let last, time.now - last.time < Self.freshness { return last }
-        let task = looking ?? Task { await Self.sight(of: store, at: time.now) }
+        let task = looking ?? Task { await self.sight() }
         looking = task
         let sight = await Self.first(of: task, orAfter: Self.patience)
         guard var sight else {
@@ -63,26 +66,42 @@ actor ServerProbe {
         return nil
     }
 
-    private static func sight(of store: any NameStore, at now: Instant) async -> Sight {
+    private func sight() async -> Sight {
+        let now = time.now
         var sight = Sight(time: now)
         do {
-            sight = try await store.read { reader in
-                var sight = Sight(time: now)
-                sight.names = try reader.recordCount()
-                let entry = try reader.lastLocalEntry()
-                sight.localSequence = entry?.operation.sequence ?? 0
-                sight.localJournal = entry?.head ?? .zero
-                let outbox = try reader.outboxCounts()
-                sight.pending = (outbox[.queued] ?? 0) + (outbox[.sent] ?? 0) + (outbox[.included] ?? 0)
-                sight.failedTransactions = outbox[.failed] ?? 0
-                sight.conflicts = try reader.conflicts(unresolvedOnly: true, limit: 1_000).count
-                return sight
-            }
-            let text = String(now.nanoseconds)
-            try await store.write { try $0.set(text, for: "health") }
+            sight = try await store.read { try Self.read($0, at: now) }
+            sight.failure = await writeFailure()
         } catch {
             sight.failure = (error as? NameStoreError)?.sentence ?? "the store fails"
         }
         return sight
+    }
+
+    private static func read(_ reader: any NameStoreReader, at now: Instant) throws -> Sight {
+        var sight = Sight(time: now)
+        sight.names = try reader.recordCount()
+        let entry = try reader.lastLocalEntry()
+        sight.localSequence = entry?.operation.sequence ?? 0
+        sight.localJournal = entry?.head ?? .zero
+        let outbox = try reader.outboxCounts()
+        sight.pending = (outbox[.queued] ?? 0) + (outbox[.sent] ?? 0) + (outbox[.included] ?? 0)
+        sight.failedTransactions = outbox[.failed] ?? 0
+        sight.conflicts = try reader.conflicts(unresolvedOnly: true, limit: 1_000).count
+        return sight
+    }
+
+    private func writeFailure() async -> String? {
+        let now = time.now
+        if let lastWrite, now - lastWrite.time < Self.writeFreshness { return lastWrite.failure }
+        let text = String(time.wallTime.milliseconds)
+        var failure: String?
+        do {
+            try await store.write { try $0.set(text, for: "health") }
+        } catch {
+            failure = (error as? NameStoreError)?.sentence ?? "the store fails"
+        }
+        lastWrite = (now, failure)
+        return failure
     }
 }

@@ -188,6 +188,8 @@ public protocol NameStoreWriter: NameStoreReader {
     /// Keeps evidence by its digest, such as the chain has logged; once is enough.
     func put(_ evidence: NameEvidence) throws
     func setState(_ state: RegistrationState, block: UInt64?, of name: Name) throws
+    /// Frees a name and its account, for a registration that was never acknowledged; the local log keeps it.
+    func remove(unacknowledged name: Name) throws
 
     func append(_ operations: [ChainOperation]) throws
     /// Forgets chain operations and heads above a block.

@@ -20,6 +20,7 @@ extension StoreTransaction: NameStoreWriter {
     private static let insertEvidence = SQLStatement(
         "INSERT INTO evidence (digest, spki, sig) VALUES (?1, ?2, ?3) ON CONFLICT (digest) DO NOTHING"
     )
+    private static let deleteName = SQLStatement("DELETE FROM names WHERE name = ?1")
     private static let updateState = SQLStatement("UPDATE names SET state = ?2, block = ?3 WHERE name = ?1")
 
     func append(
@@ -119,6 +120,10 @@ extension StoreTransaction: NameStoreWriter {
 
     func setState(_ state: RegistrationState, block: UInt64?, of name: Name) throws(NameStoreError) {
         _ = try sql.run(Self.updateState, SQLValue(name), .integer(Int64(state.rawValue)), SQLValue(block))
+    }
+
+    func remove(unacknowledged name: Name) throws(NameStoreError) {
+        _ = try sql.run(Self.deleteName, SQLValue(name))
     }
 
     private func values(of stored: StoredName) -> [SQLValue] {

@@ -67,7 +67,7 @@ package enum DurableFile {
     }
 
     /// Makes a folder of mode 0700 and those above it that are missing.
-    static func makeFolder(_ path: String) throws(FileError) {
+    package static func makeFolder(_ path: String) throws(FileError) {
         guard !path.isEmpty, unsafe mkdir(path, 0o700) != 0 else { return }
         switch errno {
         case EEXIST: return
@@ -81,7 +81,7 @@ package enum DurableFile {
         }
     }
 
-    static func exists(_ path: String) -> Bool {
+    package static func exists(_ path: String) -> Bool {
         unsafe access(path, F_OK) == 0
     }
 

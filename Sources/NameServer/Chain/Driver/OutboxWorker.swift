@@ -1,0 +1,233 @@
+import Ethereum
+import Keys
+import NameRegistry
+package import Runtime
+
+/// Brings what waits in the store's outbox to the chain.
+///
+/// Everything that it sends is stored before, so that a crash at any point repeats at most what contracts refuse.
+package struct OutboxWorker: Sendable {
+    private let store: any NameStore
+    private let chain: any RegistryChain
+    private let blockTime: Duration
+    private let limits: OutboxCore.Limits
+    private let time: any TimeSource
+    private var randomness: Randomness
+    private var core: OutboxCore?
+    private var relayedCalls: [UInt64: RegistryCall] = [:]
+    private var lastRelay: UInt64 = 0
+    /// Registrations that were sent, and fillers and relays.
+    package private(set) var submissions = 0
+
+    package init(
+        store: any NameStore,
+        chain: any RegistryChain,
+        blockTime: Duration,
+        time: any TimeSource,
+        randomness: Randomness,
+        limits: OutboxCore.Limits = OutboxCore.Limits()
+    ) {
+        self.store = store
+        self.chain = chain
+        self.blockTime = blockTime
+        self.time = time
+        self.randomness = randomness
+        self.limits = limits
+    }
+
+    /// Why nothing is sent at present.
+    package var refusal: String? { core?.refusal }
+
+    /// Looks at what has changed, and sends what is due.
+    ///
+    /// - Throws: What the store throws; then the next turn begins with what is stored.
+    package mutating func turn() async throws {
+        var core = try await loaded()
+        // Whatever fails below leaves no core, so that it is loaded from what was stored.
+        self.core = nil
+        try await refresh(&core)
+        try await store(core.takeChanges(), of: core)
+        try await examine(&core)
+        try await send(&core)
+        relayedCalls = relayedCalls.filter { core.relayIDs.contains($0.key) }
+        self.core = core
+    }
+
+    /// Brings a call to the chain for somebody else.
+    ///
+    /// - Returns: `false` when too many wait.
+    package mutating func admit(_ call: RegistryCall, gas: UInt64) async throws -> Bool {
+        if core == nil { core = try await loaded() }
+        lastRelay += 1
+        let (id, now) = (lastRelay, time.now)
+        guard core?.admit(relay: id, gas: gas, now: now) ?? false else { return false }
+        relayedCalls[lastRelay] = call
+        return true
+    }
+
+    // MARK: Facts of the store
+
+    private mutating func loaded() async throws -> OutboxCore {
+        if let core { return core }
+        let nonce = try await store.read { reader in try reader.number(ChainSetting.nextNonce) ?? 0 }
+        let seed = randomness.next()
+        return OutboxCore(
+            nextNonce: nonce,
+            blockTime: blockTime,
+            randomness: .seeded(seed),
+            limits: limits
+        )
+    }
+
+    /// Takes new entries, and how far those on their way have got.
+    private func refresh(_ core: inout OutboxCore) async throws {
+        let known = Set(core.ids)
+        let wanted = core.ids.compactMap { id in core.registration(id).map { (id, $0) } }
+        let window = limits.window
+        let (fresh, progress) = try await store.read { reader in
+            var fresh: [(OutboxEntry, Registration)] = []
+            for entry in try reader.outbox(in: [.queued, .sent, .included], limit: window)
+            where !known.contains(entry.id) {
+                guard let registration = try Self.registration(of: entry, in: reader) else { continue }
+                fresh.append((entry, registration))
+            }
+            var progress: [(Int64, OutboxProgress)] = []
+            for (id, registration) in wanted + fresh.map({ ($0.0.id, $0.1) }) {
+                progress.append((id, try Self.progress(of: registration, in: reader)))
+            }
+            return (fresh, progress)
+        }
+        core.load(fresh)
+        for (id, progress) in progress { core.note(progress, for: id) }
+    }
+
+    /// What an entry of the outbox brings to the chain.
+    private static func registration(
+        of entry: OutboxEntry,
+        in reader: any NameStoreReader
+    ) throws -> Registration? {
+        guard let accepted = try reader.localLog(from: entry.localSequence, limit: 1).first?.operation,
+            accepted.sequence == entry.localSequence, accepted.kind == .register, let account = accepted.account
+        else { return nil }
+        let evidence = accepted.evidenceDigest.isZero ? nil : try reader.evidence(accepted.evidenceDigest)
+        return Registration(name: accepted.name, account: account, owner: accepted.owner, evidence: evidence)
+    }
+
+    private static func progress(
+        of registration: Registration,
+        in reader: any NameStoreReader
+    ) throws -> OutboxProgress {
+        guard let stored = try reader.find(registration.name) else { return .displaced }
+        if stored.record != NameRecord(registration) {
+            // An owner may have changed it on the chain since, or somebody else had it first.
+            let history = ChainReplay(try reader.chainOperations(of: registration.name).map(\.operation))
+            guard history.states.contains(NameRecord(registration)) else { return .displaced }
+            return .final(block: stored.block ?? 0)
+        }
+        switch stored.state {
+        case .accepted, .sent: return .waiting
+        case .included: return .included(block: stored.block ?? 0)
+        case .final: return .final(block: stored.block ?? 0)
+        case .conflict: return .displaced
+        }
+    }
+
+    private func store(_ entries: [OutboxEntry], of core: OutboxCore) async throws {
+        guard !entries.isEmpty else { return }
+        let names = entries.compactMap { entry in
+            entry.state == .sent ? core.registration(entry.id)?.name : nil
+        }
+        let nonce = core.nextNonce
+        try await store.write { writer in
+            for entry in entries { try writer.update(entry) }
+            for name in names where try writer.find(name)?.state == .accepted {
+                try writer.setState(.sent, block: nil, of: name)
+            }
+            try writer.set(String(nonce), for: ChainSetting.nextNonce)
+        }
+    }
+
+    // MARK: The chain
+
+    private func examine(_ core: inout OutboxCore) async throws {
+        for id in core.examinations(now: time.now) {
+            guard let registration = core.registration(id) else { continue }
+            let finding = try await finding(for: registration)
+            core.examined(id, as: finding, now: time.now)
+            if finding == .unreachable { return }
+        }
+        try await store(core.takeChanges(), of: core)
+    }
+
+    private func finding(for registration: Registration) async throws -> OutboxFinding {
+        let call = try await call(for: registration)
+        do throws(ChainReadError) {
+            if let record = try await chain.record(of: registration.name) {
+                return record == NameRecord(registration) ? .present : .contrary
+            }
+            if try await chain.name(of: registration.account) != nil { return .contrary }
+            switch try await chain.estimate(call) {
+            case .gas(let gas): return .absent(gas: gas)
+            case .reverts(let message): return .refused(RegistryRefusal(message: message))
+            }
+        } catch {
+            return .unreachable
+        }
+    }
+
+    private func call(for registration: Registration) async throws -> RegistryCall {
+        let secret = try await store.read { reader in try reader.setting(ChainSetting.secret(of: registration.name)) }
+        return secret.flatMap { Word(hex: $0) }.map { .reveal(registration, secret: $0) } ?? .register(registration)
+    }
+
+    private mutating func send(_ core: inout OutboxCore) async throws {
+        let count: UInt64
+        let fees: GasFees
+        do throws(ChainReadError) {
+            count = try await chain.transactionCount()
+            fees = try await chain.suggestedFees()
+        } catch {
+            core.unreachable(now: time.now)
+            return
+        }
+        let firstNew = core.nextNonce
+        let transmissions = core.transmissions(count: count, suggested: fees, now: time.now)
+        var signed: [(Transmission, SignedCall)] = []
+        for transmission in transmissions {
+            let call: RegistryCall?
+            switch transmission.purpose {
+            case .registration(let id):
+                guard let registration = core.registration(id) else { continue }
+                call = try await self.call(for: registration)
+            case .relay(let id):
+                call = relayedCalls[id]
+            case .filler:
+                call = nil
+            }
+            let transaction = try chain.sign(
+                call,
+                nonce: transmission.nonce,
+                gas: transmission.gas,
+                fees: transmission.fees
+            )
+            if case .registration(let id) = transmission.purpose {
+                core.signed(id, transaction: transaction.bytes, hash: transaction.hash, at: time.wallTime)
+            }
+            signed.append((transmission, transaction))
+        }
+        let changes = core.takeChanges()
+        try await store(changes, of: core)
+        if changes.isEmpty, core.nextNonce != firstNew {
+            let nonce = core.nextNonce
+            try await store.write { writer in try writer.set(String(nonce), for: ChainSetting.nextNonce) }
+        }
+        var isReachable = true
+        for (transmission, transaction) in signed {
+            // Those behind would wait for this one in any case.
+            let result = isReachable ? await chain.submit(transaction) : .unreachable
+            isReachable = result != .unreachable
+            submissions += 1
+            core.submitted(transmission, result: result, now: time.now)
+        }
+    }
+}

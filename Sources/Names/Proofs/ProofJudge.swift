@@ -1,0 +1,69 @@
+import Ethereum
+import Keys
+import NameRegistry
+import Runtime
+
+/// Establishes what a server's answer with proof proves: asks whoever must be asked, and remembers what was accepted.
+struct ProofJudge: Sendable {
+    let verifier: ProofVerifier
+    let accepted: AcceptedBlocks
+    let witnesses: NameDirectory.Witnesses
+    let time: any TimeSource
+
+    private var trust: NameTrust { verifier.trust }
+    /// Blocks with the hashes of their transactions are all that nodes are asked for.
+    private static let answerLimit = 4 << 20
+
+    /// Asks the nodes that the trust settings name; nobody, where signers are trusted.
+    static func nodes(of trust: NameTrust) -> NameDirectory.Witnesses {
+        guard case .quorum(let rule) = trust.rule else { return { _, _ in QuorumTrust.Outcome() } }
+        let nodes = rule.endpoints.map { url in
+            let transport = HTTPNodeTransport(
+                url: url,
+                client: HTTPNameServerTransport.client,
+                answerLimit: answerLimit
+            )
+            return EthereumNode(endpoints: [NodeEndpoint(name: url, transport: transport)], chainID: trust.chain)
+        }
+        return { number, hash in await QuorumTrust.ask(nodes, number: number, hash: hash) }
+    }
+
+    func proved(_ answer: ProofAnswer, of name: Name) async throws(NameServerFault) -> ProvedName {
+        let header = try await trusted(answer)
+        let proved = try verifier.proved(answer, of: name, in: header)
+        try await remember(header)
+        return proved
+    }
+
+    func provedName(
+        _ answer: ProofAnswer,
+        of account: InfoHash
+    ) async throws(NameServerFault) -> (name: Name, proved: ProvedName)? {
+        let header = try await trusted(answer)
+        let proved = try verifier.provedName(answer, of: account, in: header)
+        try await remember(header)
+        return proved
+    }
+
+    private func trusted(_ answer: ProofAnswer) async throws(NameServerFault) -> BlockHeader {
+        let highest = await accepted.highest(trust)
+        let now = time.wallTime
+        let header = try verifier.header(of: answer, now: now, highest: highest)
+        switch trust.rule {
+        case .clique(let clique): try verifier.check(header, of: answer, against: clique, now: now)
+        case .quorum(let rule):
+            let outcome = await witnesses(header.number, header.hash)
+            try verifier.check(outcome, needed: highest == nil ? rule.neededAtFirst : rule.needed)
+        }
+        return header
+    }
+
+    /// A block counts as accepted only once a whole answer was proved with it.
+    private func remember(_ header: BlockHeader) async throws(NameServerFault) {
+        do throws(FileError) {
+            try await accepted.accept(AcceptedBlocks.Block(number: header.number, hash: header.hash), of: trust)
+        } catch {
+            throw .unverifiable("which block was accepted could not be stored (\(error))")
+        }
+    }
+}

@@ -1,0 +1,268 @@
+import Foundation
+import NIOCore
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import NameServer
+
+/// Clients that are slow, huge, broken or many.
+@Suite struct SlowClientTests {
+    private static var impatient: NameServerListener {
+        var listener = NameServerListener()
+        listener.headerPatience = .milliseconds(400)
+        listener.idlePatience = .milliseconds(400)
+        listener.bodyPatience = .milliseconds(400)
+        listener.readingPatience = .milliseconds(600)
+        return listener
+    }
+
+    @Test(arguments: ["", "G", "GET /name/al", "GET /name/alice HTTP/1.1\r\nHost: x\r\nX: ", "\r\n\r\n"])
+    func `a request that does not come is not waited for`(begin: String) async throws {
+        try await TestServer.run(listener: Self.impatient) { server in
+            let connection = try await RawConnection.open(to: server.port)
+            if !begin.isEmpty { connection.send(begin) }
+            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(try await server.get("/name/alice").status == 404)
+        }
+    }
+
+    @Test func `a client that sends a header byte by byte is cut off`() async throws {
+        try await TestServer.run(listener: Self.impatient) { server in
+            let connection = try await RawConnection.open(to: server.port)
+            connection.send("GET /name/alice HTTP/1.1\r\nX: ")
+            let dripping = Task {
+                while !Task.isCancelled {
+                    connection.send("a")
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            #expect(await connection.isClosed(within: .seconds(15)))
+            dripping.cancel()
+        }
+    }
+
+    @Test func `a body that does not come is answered and the connection ends`() async throws {
+        try await TestServer.run(listener: Self.impatient) { server in
+            let connection = try await RawConnection.open(to: server.port)
+            connection.send("POST /name/alice HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"addr\":")
+            let answer = await connection.response()
+            #expect(answer?.status == 400)
+            #expect(answer?.body == #"{"success":false,"error":"invalid request"}"#)
+            #expect(await connection.isClosed(within: .seconds(15)))
+        }
+    }
+
+    @Test func `a client that never reads is cut off and costs little memory`() async throws {
+        try await TestServer.run(listener: Self.impatient) { server in
+            for index in 0..<20 {
+                let person = Person(key: Person.ana.key, owner: Person.ana.owner)
+                if index == 0 { #expect(try await server.post(person, "alice").status == 200) }
+            }
+            let connection = try await RawConnection.open(to: server.port, reads: false)
+            let request = "GET /name/alice HTTP/1.1\r\nHost: x\r\n\r\n"
+            connection.send(String(repeating: request, count: 30_000))
+            try await eventually(within: .seconds(30), every: .milliseconds(50), "the client is cut off") {
+                server.service.counters.slowConnections.load(ordering: .relaxed) > 0 ? () : nil
+            }
+            await connection.close()
+            #expect(try await server.get("/name/alice").status == 200)
+        }
+    }
+
+    @Test(arguments: [
+        "Content-Length: 16385", "Content-Length: 99999999999999999999", "Content-Length: 10000000000",
+        "Transfer-Encoding: chunked",
+    ])
+    func `a huge body is refused before it is read`(header: String) async throws {
+        try await TestServer.run { server in
+            let connection = try await RawConnection.open(to: server.port)
+            connection.send("POST /name/alice HTTP/1.1\r\nHost: x\r\n\(header)\r\n\r\n")
+            if header.hasSuffix("chunked") {
+                for _ in 0..<20 { connection.send("400\r\n" + String(repeating: " ", count: 1_024) + "\r\n") }
+            }
+            let answer = await connection.response()
+            #expect(answer?.status == 400)
+            #expect(answer?.header("Connection") == "close")
+            connection.send([UInt8](repeating: 0x20, count: 100_000))
+            #expect(await connection.isClosed(within: .seconds(15)))
+        }
+    }
+
+    @Test func `a body is read up to its limit`() async throws {
+        try await TestServer.run { server in
+            let body = try Person.ana.body(for: "alice")
+            let limit = NameServerListener.maximumBodySize
+            let full = body + String(repeating: " ", count: limit - body.utf8.count)
+            #expect(try await server.post("/name/alice", full).status == 200)
+            #expect(try await server.post("/name/alice", full + " ").status == 400)
+        }
+    }
+
+    @Test func `a chunked body and one behind Expect are read`() async throws {
+        try await TestServer.run { server in
+            let body = try Person.ana.body(for: "alice")
+            let half = body.utf8.count / 2
+            let first = String(body.prefix(half))
+            let second = String(body.dropFirst(half))
+            let chunked =
+                "POST /name/alice HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                + "\(String(first.utf8.count, radix: 16))\r\n\(first)\r\n"
+                + "\(String(second.utf8.count, radix: 16))\r\n\(second)\r\n0\r\n\r\n"
+            #expect(try await server.exchange(chunked).status == 200)
+
+            let connection = try await RawConnection.open(to: server.port)
+            connection.send(
+                "POST /name/alice HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+            )
+            #expect(await connection.response()?.status == 100)
+            connection.send(body)
+            #expect(await connection.response()?.status == 200)
+            await connection.close()
+        }
+    }
+
+    @Test func `requests in a row on one connection are answered in order`() async throws {
+        try await TestServer.run { server in
+            #expect(try await server.post(Person.ana, "alice").status == 200)
+            let connection = try await RawConnection.open(to: server.port)
+            let body = try Person.ben.body(for: "bobby")
+            let targets = ["/name/alice", "/unknown", "/name/x", "/", "/addr/\(Person.ana.address)", "/v2/status"]
+            var text = targets.map { "GET \($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined()
+            text += "POST /name/bobby HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            text += "GET /name/bobby/owner HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            connection.send(text)
+            var statuses: [Int] = []
+            for _ in 0..<8 { statuses.append(await connection.response()?.status ?? 0) }
+            #expect(statuses == [200, 404, 400, 200, 200, 200, 200, 200])
+            #expect(await connection.isClosed(within: .seconds(15)))
+        }
+    }
+
+    @Test func `thousands of requests in a row that need no store are answered`() async throws {
+        try await TestServer.run { server in
+            let connection = try await RawConnection.open(to: server.port)
+            connection.send(String(repeating: "GET /x HTTP/1.1\r\n\r\n", count: 5_000))
+            var count = 0
+            while count < 5_000, await connection.response()?.status == 404 { count += 1 }
+            #expect(count == 5_000)
+            await connection.close()
+        }
+    }
+
+    @Test(arguments: [
+        "\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET /name/alice\r\n\r\n", "GET /name/alice HTTP/9.9\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}", "GET / HTTP/1.1\r\nA B: c\r\n\r\n",
+        "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "GET / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
+    ])
+    func `what is no HTTP is refused, also behind a good request`(garbage: String) async throws {
+        try await TestServer.run(listener: Self.impatient) { server in
+            let connection = try await RawConnection.open(to: server.port)
+            connection.send("GET /name/alice HTTP/1.1\r\nHost: x\r\n\r\n" + garbage)
+            #expect(await connection.response()?.status == 404)
+            let refusal = await connection.response()
+            #expect(refusal == nil || refusal?.status == 400)
+            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(try await server.get("/name/alice").status == 404)
+        }
+    }
+
+    @Test func `headers beyond the limits are refused`() async throws {
+        try await TestServer.run { server in
+            let long = "GET / HTTP/1.1\r\nX: " + String(repeating: "a", count: 40_000) + "\r\n\r\n"
+            let many = "GET / HTTP/1.1\r\n" + String(repeating: "X: a\r\n", count: 200) + "\r\n"
+            let target = "GET /name/" + String(repeating: "a", count: 4_000) + " HTTP/1.1\r\nHost: x\r\n\r\n"
+            var statuses: [Int] = []
+            for request in [long, many, target] { statuses.append(try await server.exchange(request).status) }
+            #expect(statuses == [431, 431, 404])
+        }
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func `random bytes and damaged requests stop nothing`(seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        var mutations = ByteMutations(seed: seed)
+        let samples = [
+            "GET /name/alice HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "POST /name/alice HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{\"addr\":\"00\",\"b\":{}}",
+            "POST /v2/commit HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{}{}\r\n0\r\n\r\n",
+        ]
+        try await TestServer.run(listener: Self.impatient) { server in
+            for round in 0..<60 {
+                let connection = try await RawConnection.open(to: server.port)
+                if round.isMultiple(of: 3) {
+                    connection.send(random.bytes(Int.random(in: 1...400, using: &random)))
+                } else {
+                    connection.send(mutations.next(of: Array(samples[round % samples.count].utf8)))
+                }
+                connection.endOutput()
+                #expect(await connection.isClosed(within: .seconds(15)), "seed \(seed), round \(round)")
+            }
+            #expect(try await server.get("/name/alice").status == 404)
+        }
+    }
+
+    @Test func `idle connections make room for those who ask`() async throws {
+        var listener = NameServerListener()
+        listener.maximumConnections = 64 * 4
+        try await TestServer.run(listener: listener) { server in
+            var idle: [RawConnection] = []
+            for _ in 0..<600 { idle.append(try await RawConnection.open(to: server.port)) }
+            for _ in 0..<20 { #expect(try await server.get("/name/alice").status == 404) }
+            #expect(server.service.counters.openConnections.load(ordering: .relaxed) <= listener.maximumConnections)
+            for connection in idle { await connection.close() }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)), .enabled(if: raisedFileLimit >= 24_000, "this machine allows no 24,000 open files"))
+    func `ten thousand idle connections do not stop the service`() async throws {
+        var listener = NameServerListener()
+        listener.headerPatience = .seconds(120)
+        try await TestServer.run(listener: listener) { server in
+            var idle: [RawConnection] = []
+            for _ in 0..<100 {
+                idle += try await withThrowingTaskGroup(of: RawConnection.self) { group in
+                    for _ in 0..<100 { group.addTask { try await RawConnection.open(to: server.port) } }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+            }
+            try await eventually(within: .seconds(60), "all are accepted") {
+                server.service.counters.openConnections.load(ordering: .relaxed) >= 10_000 ? () : nil
+            }
+            #expect(try await server.post(Person.ana, "alice").status == 200)
+            for _ in 0..<20 { #expect(try await server.get("/name/alice").status == 200) }
+            for connection in idle { Task { await connection.close() } }
+        }
+    }
+
+    @Test func `a server that stops answers what it has begun`() async throws {
+        try await TestServer.run(wrapping: { TroubledStore($0, .slow(.milliseconds(300))) }) { server in
+            let busy = try await RawConnection.open(to: server.port)
+            let idle = try await RawConnection.open(to: server.port)
+            busy.send("GET /name/alice HTTP/1.1\r\nHost: x\r\n\r\n")
+            try await eventually(within: .seconds(10), every: .milliseconds(5), "the request has begun") {
+                server.service.requests.count > 0 ? () : nil
+            }
+            let stopping = Task { await server.http.stop() }
+            let answer = await busy.response()
+            #expect(answer?.status == 404)
+            #expect(answer?.header("Connection") == "close")
+            #expect(await busy.isClosed(within: .seconds(15)))
+            #expect(await idle.isClosed(within: .seconds(15)))
+            await stopping.value
+        }
+    }
+}
+
+/// The limit of open files of this process, raised as far as is allowed.
+private let raisedFileLimit: Int = {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    return Int(clamping: limit.rlim_cur)
+}()
