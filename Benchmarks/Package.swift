@@ -8,6 +8,7 @@ let package = Package(
         .package(name: "Apus", path: ".."),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         .executableTarget(
@@ -26,6 +27,22 @@ let package = Package(
                 .enableUpcomingFeature("ExistentialAny"),
                 .unsafeFlags(["-parse-as-library"]),
             ]
-        )
+        ),
+        .executableTarget(
+            name: "NamesBench",
+            dependencies: [
+                .product(name: "Ethereum", package: "Apus"),
+                .product(name: "Keys", package: "Apus"),
+                .product(name: "NameRegistry", package: "Apus"),
+                .product(name: "NameServer", package: "Apus"),
+                .product(name: "Runtime", package: "Apus"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
+            swiftSettings: [
+                .swiftLanguageMode(.v6),
+                .enableUpcomingFeature("ExistentialAny"),
+                .unsafeFlags(["-parse-as-library"]),
+            ]
+        ),
     ]
 )
