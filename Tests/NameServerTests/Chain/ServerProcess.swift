@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Keys
 import NIOCore
+import NIOHTTP1
 import NameRegistry
 import TestSupport
 
