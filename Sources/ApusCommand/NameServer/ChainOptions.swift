@@ -50,7 +50,9 @@ struct ChainOptions: ParsableArguments {
         guard ["tag", "clique"].contains(finality) else {
             throw ValidationError("What makes blocks final is “tag” or “clique”.")
         }
-        guard blockTime > 0, blockTime <= 3_600 else { throw ValidationError("A block takes between 0 and 3600 seconds.") }
+        guard blockTime > 0, blockTime <= 3_600 else {
+            throw ValidationError("A block takes between 0 and 3600 seconds.")
+        }
     }
 
     /// The registry on its chain, once a node has answered.

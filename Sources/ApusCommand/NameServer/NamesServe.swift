@@ -59,7 +59,9 @@ struct NamesServe: AsyncParsableCommand {
 
     @OptionGroup(title: "Chain") var chain: ChainOptions
 
-    @Option(help: "How deep on the chain a registration is acknowledged, “included” or “final” (default: what is safe).")
+    @Option(
+        help: "How deep on the chain a registration is acknowledged, “included” or “final” (default: what is safe)."
+    )
     var acknowledge: ModePolicy.Depth?
 
     @Flag(help: "Print JSON for programs.")

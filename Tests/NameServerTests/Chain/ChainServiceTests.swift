@@ -84,7 +84,10 @@ struct ChainServiceTests {
             name: try #require(Name(canonical: "alice-\(number)")),
             account: InfoHash(hashing: Array("account \(number)".utf8)),
             owner: Address(InfoHash(hashing: Array("owner \(number)".utf8))),
-            evidence: NameEvidence(publicKey: Array(repeating: 7, count: 550), signature: Array(repeating: 9, count: 512))
+            evidence: NameEvidence(
+                publicKey: Array(repeating: 7, count: 550),
+                signature: Array(repeating: 9, count: 512)
+            )
         )
     }
 

@@ -84,7 +84,8 @@ struct CrisisTests {
         let statuses = await Self.register(during, at: server)
         let waited = ContinuousClock.now - failed
         #expect(waited < .seconds(95))
-        try await eventually(within: .seconds(60), every: .milliseconds(200), "the status shows that the chain stands") {
+        try await eventually(within: .seconds(60), every: .milliseconds(200), "the status shows that the chain stands")
+        {
             await server.get("/v2/status").body["stalled"] == true ? () : nil
         }
         if mode == .shadow {
@@ -228,20 +229,23 @@ struct CrisisTests {
         let chain = Array(world.options.drop { $0 != "--rpc" }).filter { $0 != "--mode" && $0 != "shadow" }
         let arguments = ["--json", "--data", world.data] + chain
         let imported = try await run(
-            [apus, "names", "migrate", "to-chain", "--batch", "10"] + arguments, within: .seconds(90)
+            [apus, "names", "migrate", "to-chain", "--batch", "10"] + arguments,
+            within: .seconds(90)
         ).orThrow()
         let report = try #require(JSONValue(parsing: imported.lines.last ?? ""))
         #expect(report["imported"] == 25)
         #expect(report["equal"] == true)
         let root = try #require(report["root"]?.string)
         let again = try await run(
-            [apus, "names", "migrate", "to-chain"] + arguments, within: .seconds(60)
+            [apus, "names", "migrate", "to-chain"] + arguments,
+            within: .seconds(60)
         ).orThrow()
         #expect(JSONValue(parsing: again.lines.last ?? "")?["present"] == 25)
 
         let fromChain = try world.folder.folder("from-chain")
         let exported = try await run(
-            [apus, "names", "migrate", "to-sql", "--json", "--data", fromChain] + chain, within: .seconds(60)
+            [apus, "names", "migrate", "to-sql", "--json", "--data", fromChain] + chain,
+            within: .seconds(60)
         ).orThrow()
         #expect(JSONValue(parsing: exported.lines.last ?? "")?["root"]?.string == root)
 

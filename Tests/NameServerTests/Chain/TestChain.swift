@@ -51,7 +51,13 @@ struct TestRegistry: Sendable {
         let blueprint = try await sender.make(version.deployBlueprint())
         let registry = { (store: Address, logic: Address) in
             TestRegistry(
-                node: node, chainID: chainID, founder: founder, council: council, store: store, logic: logic)
+                node: node,
+                chainID: chainID,
+                founder: founder,
+                council: council,
+                store: store,
+                logic: logic
+            )
         }
         let bare = registry(.zero, .zero)
         try await bare.decide(.addStorage(blueprint: blueprint, codeHash: version.blueprintHash))

@@ -190,7 +190,10 @@ package final class NodeRegistryChain: RegistryChain {
     package func journal(at block: ObservedBlock) async throws(ChainReadError) -> JournalState? {
         do throws(NodeError) {
             let sequence = try await node.storage(
-                of: store, slot: RegistryLayout.sequence.slot, at: .hash(block.hash))
+                of: store,
+                slot: RegistryLayout.sequence.slot,
+                at: .hash(block.hash)
+            )
             let head = try await node.storage(of: store, slot: RegistryLayout.journal.slot, at: .hash(block.hash))
             guard let sequence = sequence.integer else { throw .malformed("the registry's count is no number") }
             return JournalState(sequence: sequence, head: head)

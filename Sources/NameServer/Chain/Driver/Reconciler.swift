@@ -65,7 +65,13 @@ package struct Reconciler: Sendable {
                         chain: try Self.history(of: stored.record.name, upTo: block, in: writer)
                     )
                     try Self.perform(
-                        reconciliation.compare(pair), on: stored, mode: mode, upTo: block, at: time, in: writer)
+                        reconciliation.compare(pair),
+                        on: stored,
+                        mode: mode,
+                        upTo: block,
+                        at: time,
+                        in: writer
+                    )
                 }
                 return (reconciliation, names.last?.record.name, names.count)
             }

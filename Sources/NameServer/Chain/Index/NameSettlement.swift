@@ -12,7 +12,8 @@ package enum NameSettlement {
         case conflict
     }
 
-    /// - Parameter logging: Whether what is taken over goes to the own log, for a store that shall live without the chain.
+    /// Compares and writes; with `logging`, what is taken over goes to the own log, too, for a store that shall live
+    /// without the chain.
     @discardableResult package static func settle(
         _ name: Name,
         upTo block: UInt64,

@@ -41,6 +41,8 @@ package struct ChainExport: Sendable {
     /// Reads up to the newest final block, checks the journal by a proof, and fills the store.
     ///
     /// - Parameter progress: Hears which block has been reached.
+    /// - Returns: What was found.
+    /// - Throws: ``Failure``, or what the store throws.
     package func run(progress: @Sendable (UInt64) -> Void = { _ in }) async throws -> Report {
         var configuration = ChainFollower.Configuration(
             firstBlock: chain.configuration.firstBlock,

@@ -64,6 +64,7 @@ package struct ChainImport: Sendable {
     /// Imports in the order of the names.
     ///
     /// - Parameter progress: Hears how many names were looked at.
+    /// - Returns: What was done.
     /// - Throws: ``Failure``, or what the store throws. The next run goes on where this one ended.
     package func run(progress: @Sendable (Int) -> Void = { _ in }) async throws -> Report {
         var report = Report()
@@ -97,7 +98,9 @@ package struct ChainImport: Sendable {
         var records: [NameRecord] = []
         for stored in page {
             var record = stored.record
-            if let found = try await ask({ () async throws(ChainReadError) in try await chain.record(of: record.name) }) {
+            let name = record.name
+            let found = try await ask { () async throws(ChainReadError) in try await chain.record(of: name) }
+            if let found {
                 if found == record { report.present += 1 } else { report.different.append(record.name) }
                 continue
             }
@@ -106,7 +109,11 @@ package struct ChainImport: Sendable {
                     if !report.invalid.contains(record.name) { report.invalid.append(record.name) }
                     guard !options.holdsBackInvalid else { continue }
                     record = NameRecord(
-                        name: record.name, owner: record.owner, account: account, evidenceDigest: .zero)
+                        name: record.name,
+                        owner: record.owner,
+                        account: account,
+                        evidenceDigest: .zero
+                    )
                 }
                 let other = try await ask { () async throws(ChainReadError) in try await chain.name(of: account) }
                 guard other == nil else {

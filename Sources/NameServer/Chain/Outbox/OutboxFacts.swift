@@ -47,7 +47,8 @@ package enum RegistryRefusal: Hashable, Sendable {
         switch message {
         case "taken", "addr taken": self = .taken
         case "commitment", "commitment too young": self = .commitment
-        case "invalid name", "no commitment", "commitment too old", "owner", "addr", "evidence": self = .invalid(reason: message)
+        case "invalid name", "no commitment", "commitment too old", "owner", "addr", "evidence":
+            self = .invalid(reason: message)
         case "": self = .notAllowed(reason: "the call reverts without a reason")
         default: self = .notAllowed(reason: message)
         }

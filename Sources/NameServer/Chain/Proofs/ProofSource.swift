@@ -7,7 +7,7 @@ package protocol ProofSource: Sendable {
     /// The contract whose rules apply at present.
     var logic: Address? { get }
 
-    /// - Parameter stored: What the store has for the name, for its evidence.
+    /// The proof of a name, or of its absence; what is stored for it is taken for its evidence only.
     func proof(of name: Name, at block: UInt64, stored: StoredName?) async throws(ChainFailure) -> String
     /// The same with a proof that the account has this name.
     func proof(
