@@ -1,7 +1,7 @@
 import Ethereum
 public import Logging
-import NameRegistry
 import NIOPosix
+import NameRegistry
 public import Runtime
 import Synchronization
 
@@ -128,7 +128,8 @@ public final class NameService: Sendable {
         awaiting chain: any ChainBackend
     ) async throws(NameStoreError) -> RegistrationAnswer {
         // A repetition of what is on the chain is acknowledged even while the chain stands still.
-        if let stored = try await store.find(registration.name), Self.isSame(stored, registration), chain.acknowledges(stored.state)
+        if let stored = try await store.find(registration.name), Self.isSame(stored, registration),
+            chain.acknowledges(stored.state)
         {
             return .registered
         }

@@ -29,9 +29,7 @@ struct NameServerFolder: ParsableArguments {
         )
     }
 
-    /// The names that are kept here.
-    ///
-    /// - Parameter registrationsLog: The file that every registration is written to first, if it is elsewhere.
+    /// The names that are kept here, with the file that every registration is written to first, if it is elsewhere.
     func openStore(registrationsLog: String?) async throws -> any NameStore {
         do {
             return try await SQLNameStore.sqlite(
