@@ -160,7 +160,7 @@ let package = Package(
                 of: "NameServer",
                 [
                     "NameRegistry", "NameServerPostgreSQL", "Ethereum", "JSON", "Keys", "Names", "Runtime", bigInt, grdb,
-                    hummingbird, asyncHTTPClient, logging, nioCore, nioPosix,
+                    hummingbird, asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
                 ]
             ),
             .testTarget(

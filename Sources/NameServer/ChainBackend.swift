@@ -11,6 +11,14 @@ public protocol ChainBackend: Sendable {
     /// What is known of the chain right now; asks nobody, answers at once.
     func status() async -> ChainStatus
 
+    /// Whether a registration that is so far on its way is deep enough on the chain to be acknowledged.
+    func acknowledges(_ state: RegistrationState) -> Bool
+    /// Whether a name that is so far on its way may be shown to those who look it up.
+    func shows(_ state: RegistrationState) -> Bool
+
+    /// Numbers for those who watch the server.
+    func gauges() -> [ChainGauge]
+
     /// Hears that the outbox has got something new; returns at once.
     func outboxHasGrown()
 
@@ -38,6 +46,26 @@ public protocol ChainBackend: Sendable {
     ///
     /// - Returns: The hash of the transaction.
     func relay(_ operation: OwnerOperation) async throws(ChainFailure) -> Word
+}
+
+extension ChainBackend {
+    public func acknowledges(_ state: RegistrationState) -> Bool { state == .included || state == .final }
+    public func shows(_ state: RegistrationState) -> Bool { true }
+    public func gauges() -> [ChainGauge] { [] }
+}
+
+/// A number for those who watch the server.
+public struct ChainGauge: Hashable, Sendable {
+    /// Lower-case words joined by `_`.
+    public var name: String
+    public var help: String
+    public var value: Int
+
+    public init(_ name: String, _ help: String, _ value: Int) {
+        self.name = name
+        self.help = help
+        self.value = value
+    }
 }
 
 /// The state of the chain and of the way to it.

@@ -128,7 +128,9 @@ public final class NameService: Sendable {
         awaiting chain: any ChainBackend
     ) async throws(NameStoreError) -> RegistrationAnswer {
         // A repetition of what is on the chain is acknowledged even while the chain stands still.
-        if let stored = try await store.find(registration.name), Self.isOnChain(stored, registration) {
+        if let stored = try await store.find(registration.name), Self.isSame(stored, registration),
+            chain.acknowledges(stored.state)
+        {
             return .registered
         }
         if let stall = await chain.status().stall { return .notNow(reason: stall, retryAfter: 60) }
@@ -147,9 +149,8 @@ public final class NameService: Sendable {
         }
     }
 
-    private static func isOnChain(_ stored: StoredName, _ registration: Registration) -> Bool {
+    private static func isSame(_ stored: StoredName, _ registration: Registration) -> Bool {
         stored.record.account == registration.account && stored.record.owner == registration.owner
-            && (stored.state == .included || stored.state == .final)
     }
 
     private func inclusion(of registration: Registration, on chain: any ChainBackend) async -> InclusionOutcome {

@@ -49,6 +49,21 @@ struct NamesServe: AsyncParsableCommand {
     @Option(help: "The file that every registration is written to first, best on another disk.")
     var registrationsLog: String?
 
+    @Option(
+        help: """
+            Who has the last word on a name: “sql” this server's store, “shadow” the store while a chain follows, \
+            “dual” both, “chain” the chain.
+            """
+    )
+    var mode = ServerMode.sql
+
+    @OptionGroup(title: "Chain") var chain: ChainOptions
+
+    @Option(
+        help: "How deep on the chain a registration is acknowledged, “included” or “final” (default: what is safe)."
+    )
+    var acknowledge: ModePolicy.Depth?
+
     @Flag(help: "Print JSON for programs.")
     var json = false
 
@@ -61,6 +76,7 @@ struct NamesServe: AsyncParsableCommand {
         guard lookUpsPerSecond >= 0, registrationsPerMinute >= 0 else {
             throw ValidationError("A rate is not negative.")
         }
+        if mirror != nil, mode != .sql { throw ValidationError("A mirror has no mode of its own.") }
         if let mirror {
             guard let url = URL(string: mirror), url.host() != nil, ["http", "https"].contains(url.scheme) else {
                 throw ValidationError("The server to mirror is given by its URL, such as https://names.example.")
@@ -80,17 +96,28 @@ struct NamesServe: AsyncParsableCommand {
         let lock = try folder.lock()
         defer { lock.release() }
         let signals = StopSignals()
-        let store = try await openStore()
+        let store = try await folder.openStore(registrationsLog: registrationsLog)
         let follower = mirror.map { MirrorFollower(origin: $0, store: store, logger: logger) }
-        let service = NameService(store: store, mirror: follower, options: options, logger: logger)
+        let chain = try await startChain(store, logger)
+        let service = NameService(
+            store: store,
+            mode: mode,
+            chain: chain,
+            mirror: follower,
+            options: options,
+            logger: logger
+        )
         let server = try await start(service, logger)
         let following = Task { await follower?.run() }
+        let chaining = Task { await chain?.run() }
         greet(server, names: (try? await store.read { try $0.recordCount() }) ?? 0)
         await signals.wait()
         following.cancel()
         await server.stop()
+        chaining.cancel()
         await service.stop()
         await following.value
+        await chaining.value
         await store.close()
         if !json { Output.note("The name server has stopped.") }
     }
@@ -106,24 +133,31 @@ struct NamesServe: AsyncParsableCommand {
         return options
     }
 
-    private func openStore() async throws -> any NameStore {
-        do {
-            return try await SQLNameStore.sqlite(
-                SQLiteStoreConfiguration(path: "\(folder.path)/names.sqlite", logPath: registrationsLog)
-            )
+    private func startChain(_ store: any NameStore, _ logger: Logger) async throws -> ChainService? {
+        guard mode.usesChain else { return nil }
+        let registry = try await chain.open()
+        var configuration = ChainService.Configuration(
+            mode: mode,
+            council: registry.configuration.council,
+            firstBlock: registry.configuration.firstBlock,
+            rule: registry.configuration.rule,
+            blockTime: .seconds(chain.blockTime)
+        )
+        configuration.depth = acknowledge
+        let service = ChainService(
+            configuration,
+            store: store,
+            chain: registry,
+            identity: ChainService.Identity(chainID: registry.chainID, store: registry.store),
+            proofs: NodeProofSource(registry),
+            logger: logger
+        )
+        do throws(ChainStartError) {
+            try await service.prepare()
         } catch {
-            throw Failure(
-                kind: .refused,
-                sentence: "The names in \(folder.path) cannot be opened: \(Self.reason(of: error))."
-            )
+            throw Failure(kind: .refused, sentence: "\(error)")
         }
-    }
-
-    private static func reason(of error: NameStoreError) -> String {
-        switch error {
-        case .notWritable(let reason), .unavailable(let reason), .damaged(let reason): reason
-        case .closed: "the store is closed"
-        }
+        return service
     }
 
     private func start(_ service: NameService, _ logger: Logger) async throws -> NameHTTPServer {

@@ -17,7 +17,7 @@ public struct HTTPNodeTransport: NodeTransport {
     /// The timeout is for the head of an answer; the node's client bounds the whole answer.
     public init(
         url: String,
-        client: HTTPClient,
+        client: HTTPClient = .shared,
         answerLimit: Int = defaultAnswerLimit,
         timeout: Duration = .seconds(30)
     ) {

@@ -123,5 +123,7 @@ public enum CouncilEvent: Hashable, Sendable {
     /// The first topics of all events of a council.
     public static let topics = Events.all.map(\.topic)
     /// The first topic of ``logicSelected(previous:current:)``.
+    public static let selectionTopic = Events.logicSelected.topic
+    /// The first topic of ``logicSelected(previous:current:)``.
     public static let logicSelectedTopic = Events.logicSelected.topic
 }

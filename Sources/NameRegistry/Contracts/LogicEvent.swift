@@ -121,4 +121,6 @@ public enum LogicEvent: Hashable, Sendable {
 
     /// The first topics of all events of a logic.
     public static let topics = Events.all.map(\.topic)
+    /// The first topic of ``configured(action:target:value:)``.
+    public static let configurationTopic = Events.configured.topic
 }

@@ -89,7 +89,7 @@ extension NameService: RequestResponder {
 
     private func reply(toName name: Name, _ part: RequestTarget.RecordPart) async -> Reply {
         do throws(NameStoreError) {
-            let stored = try await store.find(name)
+            let stored = shown(try await store.find(name))
             count(found: stored != nil)
             return stored.map { LegacyAnswers.name($0, part) } ?? LegacyAnswers.nameNotRegistered
         } catch {
@@ -99,12 +99,18 @@ extension NameService: RequestResponder {
 
     private func reply(toAccount account: InfoHash) async -> Reply {
         do throws(NameStoreError) {
-            let stored = try await store.find(account)
+            let stored = shown(try await store.find(account))
             count(found: stored != nil)
             return stored.map(LegacyAnswers.account) ?? LegacyAnswers.addressNotRegistered
         } catch {
             return trouble(error)
         }
+    }
+
+    /// Names that are not deep enough on the chain are nobody's yet.
+    private func shown(_ stored: StoredName?) -> StoredName? {
+        guard let stored, chain?.shows(stored.state) ?? true else { return nil }
+        return stored
     }
 
     private func count(found: Bool) {

@@ -102,8 +102,10 @@ final class MemoryTransaction: NameStoreWriter {
     func evidence(_ digest: Word) throws -> NameEvidence? { tables.evidences[digest] }
 
     func records(after name: Name?, limit: Int) throws -> [StoredName] {
-        Array(tables.rows.values.filter { name == nil || $0.record.name > name ?? $0.record.name }
-            .sorted { $0.record.name < $1.record.name }.prefix(limit))
+        Array(
+            tables.rows.values.filter { name == nil || $0.record.name > name ?? $0.record.name }
+                .sorted { $0.record.name < $1.record.name }.prefix(limit)
+        )
     }
 
     func nameRecords(after name: Name?, limit: Int) throws -> [NameRecord] {
@@ -124,7 +126,9 @@ final class MemoryTransaction: NameStoreWriter {
 
     func lastChainOperation() throws -> ChainOperation? { tables.operations.last }
 
-    func chainOperations(of name: Name) throws -> [ChainOperation] { tables.operations.filter { $0.operation.name == name } }
+    func chainOperations(of name: Name) throws -> [ChainOperation] {
+        tables.operations.filter { $0.operation.name == name }
+    }
     func chainHeads(limit: Int) throws -> [ChainHead] { Array(tables.heads.suffix(limit).reversed()) }
 
     func outbox(in states: [OutboxEntry.State], limit: Int) throws -> [OutboxEntry] {

@@ -49,7 +49,12 @@ final class SimulatedChain: Sendable {
 
     init(seed: UInt64, registrars: Set<Address>) {
         let genesis = ObservedBlock(
-            number: 0, hash: Word(hashing: [0]), parent: .zero, time: WallTime(seconds: 0), sealer: nil)
+            number: 0,
+            hash: Word(hashing: [0]),
+            parent: .zero,
+            time: WallTime(seconds: 0),
+            sealer: nil
+        )
         let block = Block(block: genesis, registry: Registry(), operations: [], transactions: [])
         state = Mutex(State(blocks: [block], randomness: .seeded(seed), registrars: registrars))
     }
@@ -138,7 +143,9 @@ final class SimulatedChain: Sendable {
         registry.records[registration.name] = NameRecord(registration)
         registry.names[registration.account] = registration.name
         registry.journal = JournalState(
-            sequence: operation.sequence, head: operation.head(after: registry.journal.head))
+            sequence: operation.sequence,
+            head: operation.head(after: registry.journal.head)
+        )
         operations.append(
             ObservedOperation(
                 sequence: operation.sequence,

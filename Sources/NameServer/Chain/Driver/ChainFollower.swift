@@ -11,6 +11,8 @@ package struct ChainFollower: Sendable {
         package var rule: FinalityRule
         package var mode: ServerMode
         package var limits = IndexerCore.Limits()
+        /// Whether names that are taken over go to the own log, for a store that shall live without the chain.
+        package var logsTaken = false
         /// Reads of the chain in one turn, and operations that become final in one transaction.
         package var requests = 64
         package var batch = 500
@@ -164,6 +166,7 @@ package struct ChainFollower: Sendable {
     private func settle(_ operations: ClosedRange<UInt64>?, upTo block: UInt64, at time: WallTime) async throws {
         let mode = configuration.mode
         let batch = configuration.batch
+        let logging = configuration.logsTaken
         var next = operations?.lowerBound ?? 1
         let end = operations?.upperBound ?? 0
         while next <= end {
@@ -173,7 +176,7 @@ package struct ChainFollower: Sendable {
                     .filter { $0.operation.sequence <= end }
                 guard let last = page.last else { return end + 1 }
                 for name in Set(page.map(\.operation.name)).sorted() {
-                    try NameSettlement.settle(name, upTo: block, mode: mode, at: time, in: writer)
+                    try NameSettlement.settle(name, upTo: block, mode: mode, logging: logging, at: time, in: writer)
                 }
                 try writer.set(String(last.operation.sequence), for: ChainSetting.finalSequence)
                 return last.operation.sequence + 1

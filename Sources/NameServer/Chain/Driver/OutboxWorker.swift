@@ -1,4 +1,4 @@
-import Ethereum
+package import Ethereum
 import Keys
 import NameRegistry
 package import Runtime
@@ -40,29 +40,36 @@ package struct OutboxWorker: Sendable {
 
     /// Looks at what has changed, and sends what is due.
     ///
+    /// - Parameter calls: Calls to bring to the chain for somebody else.
+    /// - Returns: The hash of each call's transaction; `nil` for one that could not be sent.
     /// - Throws: What the store throws; then the next turn begins with what is stored.
-    package mutating func turn() async throws {
+    @discardableResult package mutating func turn(relaying calls: [RegistryCall] = []) async throws -> [Word?] {
         var core = try await loaded()
         // Whatever fails below leaves no core, so that it is loaded from what was stored.
         self.core = nil
         try await refresh(&core)
         try await store(core.takeChanges(), of: core)
         try await examine(&core)
-        try await send(&core)
+        let relays = await admit(calls, to: &core)
+        let sent = try await send(&core)
         relayedCalls = relayedCalls.filter { core.relayIDs.contains($0.key) }
         self.core = core
+        return relays.map { relay in relay.flatMap { sent[$0] } }
     }
 
-    /// Brings a call to the chain for somebody else.
-    ///
-    /// - Returns: `false` when too many wait.
-    package mutating func admit(_ call: RegistryCall, gas: UInt64) async throws -> Bool {
-        if core == nil { core = try await loaded() }
-        lastRelay += 1
-        let (id, now) = (lastRelay, time.now)
-        guard core?.admit(relay: id, gas: gas, now: now) ?? false else { return false }
-        relayedCalls[lastRelay] = call
-        return true
+    private mutating func admit(_ calls: [RegistryCall], to core: inout OutboxCore) async -> [UInt64?] {
+        var ids: [UInt64?] = []
+        for call in calls {
+            guard case .gas(let gas) = try? await chain.estimate(call) else {
+                ids.append(nil)
+                continue
+            }
+            lastRelay += 1
+            let isTaken = core.admit(relay: lastRelay, gas: gas, now: time.now)
+            if isTaken { relayedCalls[lastRelay] = call }
+            ids.append(isTaken ? lastRelay : nil)
+        }
+        return ids
     }
 
     // MARK: Facts of the store
@@ -180,7 +187,8 @@ package struct OutboxWorker: Sendable {
         return secret.flatMap { Word(hex: $0) }.map { .reveal(registration, secret: $0) } ?? .register(registration)
     }
 
-    private mutating func send(_ core: inout OutboxCore) async throws {
+    /// Sends what is due; the hashes of relayed calls by their numbers.
+    private mutating func send(_ core: inout OutboxCore) async throws -> [UInt64: Word] {
         let count: UInt64
         let fees: GasFees
         do throws(ChainReadError) {
@@ -188,7 +196,7 @@ package struct OutboxWorker: Sendable {
             fees = try await chain.suggestedFees()
         } catch {
             core.unreachable(now: time.now)
-            return
+            return [:]
         }
         let firstNew = core.nextNonce
         let transmissions = core.transmissions(count: count, suggested: fees, now: time.now)
@@ -221,6 +229,7 @@ package struct OutboxWorker: Sendable {
             let nonce = core.nextNonce
             try await store.write { writer in try writer.set(String(nonce), for: ChainSetting.nextNonce) }
         }
+        var relayed: [UInt64: Word] = [:]
         var isReachable = true
         for (transmission, transaction) in signed {
             // Those behind would wait for this one in any case.
@@ -228,6 +237,8 @@ package struct OutboxWorker: Sendable {
             isReachable = result != .unreachable
             submissions += 1
             core.submitted(transmission, result: result, now: time.now)
+            if case .relay(let id) = transmission.purpose, result == .accepted { relayed[id] = transaction.hash }
         }
+        return relayed
     }
 }

@@ -65,7 +65,13 @@ package struct Reconciler: Sendable {
                         chain: try Self.history(of: stored.record.name, upTo: block, in: writer)
                     )
                     try Self.perform(
-                        reconciliation.compare(pair), on: stored, mode: mode, upTo: block, at: time, in: writer)
+                        reconciliation.compare(pair),
+                        on: stored,
+                        mode: mode,
+                        upTo: block,
+                        at: time,
+                        in: writer
+                    )
                 }
                 return (reconciliation, names.last?.record.name, names.count)
             }
@@ -137,6 +143,8 @@ package struct Reconciler: Sendable {
             stored.record == ChainReplay.record(after: operation, on: nil)
         else { return }
         let entry = try writer.outboxEntry(localSequence: operation.sequence)
+        // What no repetition can bring there waits for a new request.
+        if entry?.state == .failed, entry?.error != "taken" { return }
         let isOnItsWay =
             switch entry?.state {
             case .queued, .sent, .included: true

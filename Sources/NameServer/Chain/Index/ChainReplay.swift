@@ -48,10 +48,11 @@ package struct ChainReplay: Hashable, Sendable {
                 account: record.account,
                 evidenceDigest: record.evidenceDigest
             )
-        case (.release, let record?):
-            guard !record.isWithdrawn else { return nil }
-            return NameRecord(name: record.name, owner: NameRecord.tombstone, account: nil, evidenceDigest: .zero)
-        case (.register, .some), (.address, nil), (.transfer, nil), (.release, nil):
+        case (.release, _):
+            // Without a registration before, the name was imported as a withdrawn one.
+            guard record?.isWithdrawn != true else { return nil }
+            return NameRecord(name: operation.name, owner: NameRecord.tombstone, account: nil, evidenceDigest: .zero)
+        case (.register, .some), (.address, nil), (.transfer, nil):
             return nil
         }
     }

@@ -64,10 +64,8 @@ package struct IndexerCore: Sendable {
 
     /// Starts behind what was stored, or at the first block of the registry.
     ///
-    /// - Parameters:
-    ///   - firstBlock: The block that the registry was made in.
-    ///   - blocks: The followed blocks with the journal after each, the oldest first.
-    ///   - finalSequence: The last operation that was handed on as final.
+    /// `firstBlock` is the one that the registry was made in, `blocks` those that were followed with the journal after
+    /// each, the oldest first, and `finalSequence` the last operation that was handed on as final.
     package init(
         firstBlock: UInt64,
         rule: FinalityRule,
@@ -128,9 +126,8 @@ package struct IndexerCore: Sendable {
 
     /// Takes one block, or a span of final ones by the last of them.
     ///
-    /// - Parameters:
-    ///   - journal: What the contract holds after the block; `nil` where the node has forgotten.
-    ///   - owners: The owners before these blocks of names whose account changes.
+    /// The journal is what the contract holds after the block, `nil` where the node has forgotten; the owners are those
+    /// before these blocks of names whose account changes.
     package mutating func receive(
         _ block: ObservedBlock,
         from first: UInt64,

@@ -15,8 +15,7 @@ package enum NameDecision: Hashable, Sendable {
 
     /// Compares the final history of a name on the chain with what is stored.
     ///
-    /// - Parameters:
-    ///   - holder: Who has the chain's account here, if that is another name.
+    /// The holder is who has the chain's account here, which may be another name. `nil` for a name without a history.
     package static func decide(
         chain replay: ChainReplay,
         block: UInt64,

@@ -12,10 +12,13 @@ package enum NameSettlement {
         case conflict
     }
 
+    /// Compares and writes; with `logging`, what is taken over goes to the own log, too, for a store that shall live
+    /// without the chain.
     @discardableResult package static func settle(
         _ name: Name,
         upTo block: UInt64,
         mode: ServerMode,
+        logging: Bool = false,
         at time: WallTime,
         in writer: any NameStoreWriter
     ) throws -> Outcome {
@@ -39,7 +42,12 @@ package enum NameSettlement {
             return .confirmed
         case .take(let record, let block):
             let stored = try stored(record, block: block, created: local?.created ?? time, in: writer)
-            try writer.put(stored)
+            if logging, local == nil, let registration = registration(stored) {
+                _ = try writer.append(registration, chained: false, at: time)
+                try writer.setState(.final, block: block, of: name)
+            } else {
+                try writer.put(stored)
+            }
             return .taken(hasEvidence: stored.evidence != nil)
         case .keepLocal(let record):
             let kept = local?.record ?? holder
@@ -59,6 +67,18 @@ package enum NameSettlement {
             try writer.put(try stored(record, block: block, created: time, in: writer))
             return .conflict
         }
+    }
+
+    /// What a record was registered with; `nil` for a withdrawn name, and where only the digest of evidence is known.
+    private static func registration(_ stored: StoredName) -> Registration? {
+        guard let account = stored.record.account, stored.evidence != nil || stored.record.evidenceDigest.isZero
+        else { return nil }
+        return Registration(
+            name: stored.record.name,
+            account: account,
+            owner: stored.record.owner,
+            evidence: stored.evidence
+        )
     }
 
     private static func stored(

@@ -26,8 +26,9 @@ package struct ChainHealth: Sendable {
         self.limits = limits
     }
 
-    /// Takes the newest block. The first one is as old as it says; others are as old as their arrival, so that a jump
-    /// of the clock stops nothing.
+    /// Takes the newest block.
+    ///
+    /// The first one is as old as it says; others are as old as their arrival, so that a jump of the clock stops nothing.
     package mutating func observe(head number: UInt64, time: WallTime, now: Instant, wallTime: WallTime) {
         guard number != head?.number else { return }
         let age = head == nil ? max(0, wallTime.milliseconds &- time.milliseconds) : 0

@@ -173,14 +173,15 @@ package struct OutboxCore: Sendable {
 
     /// What is to be sent now, in the order of the numbers.
     ///
-    /// - Parameters:
-    ///   - count: How many transactions of this server are in blocks.
-    ///   - suggested: What a transaction has to pay at present.
+    /// The count is how many transactions of this server are in blocks; the suggested fees are what one has to pay at
+    /// present.
     package mutating func transmissions(count: UInt64, suggested: GasFees, now: Instant) -> [Transmission] {
         guard isReady(now), refusal == nil else { return [] }
         nextNonce = max(nextNonce, count)
-        let result = registrations(count: count, suggested: suggested, now: now)
-            + relayed(count: count, suggested: suggested, now: now) + filled(count: count, suggested: suggested, now: now)
+        let result =
+            registrations(count: count, suggested: suggested, now: now)
+            + relayed(count: count, suggested: suggested, now: now)
+            + filled(count: count, suggested: suggested, now: now)
         return result.sorted { $0.nonce < $1.nonce }
     }
 

@@ -46,8 +46,9 @@ package enum RegistryRefusal: Hashable, Sendable {
     package init(message: String) {
         switch message {
         case "taken", "addr taken": self = .taken
-        case "commitment": self = .commitment
-        case "invalid name", "owner", "addr", "evidence": self = .invalid(reason: message)
+        case "commitment", "commitment too young": self = .commitment
+        case "invalid name", "no commitment", "commitment too old", "owner", "addr", "evidence":
+            self = .invalid(reason: message)
         case "": self = .notAllowed(reason: "the call reverts without a reason")
         default: self = .notAllowed(reason: message)
         }

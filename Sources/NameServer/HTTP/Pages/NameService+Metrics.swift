@@ -61,7 +61,9 @@ extension NameService {
     }
 
     private func addChain(to text: inout MetricsText) async {
-        guard let status = await chain?.status() else { return }
+        guard let chain else { return }
+        let status = await chain.status()
+        for gauge in chain.gauges() { text.single("chain_\(gauge.name)", .gauge, gauge.help, gauge.value) }
         text.single("chain_head", .gauge, "Newest block seen", Int(clamping: status.head))
         text.single("chain_final", .gauge, "Newest final block", Int(clamping: status.final))
         text.single("chain_lag_seconds", .gauge, "Age of the newest block", Int(clamping: status.lagSeconds))
