@@ -29,7 +29,7 @@ let package = Package(
             ]
         ),
         .executableTarget(
-            name: "NamesBench",
+            name: "NameStoreBench",
             dependencies: [
                 .product(name: "Ethereum", package: "Apus"),
                 .product(name: "Keys", package: "Apus"),

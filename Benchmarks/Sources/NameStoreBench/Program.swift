@@ -13,6 +13,9 @@ enum Program {
         case ("statement", 2): try StatementLoop(path: arguments[1], count: numbers[0]).run(seconds: numbers[1])
         case ("register", 3):
             try await Registering(path: arguments[1]).run(seconds: numbers[0], flight: numbers[1], group: numbers[2])
+        case ("dump", 1): try Dumping(path: arguments[1]).run(count: numbers[0])
+        case ("import", 0) where arguments.count == 3:
+            try await Importing(path: arguments[1], dump: arguments[2]).run()
         case ("sync", 1): try SyncLoop(folder: arguments[1]).run(seconds: numbers[0])
         default: exit(2)
         }
