@@ -17,7 +17,7 @@ struct CouncilDeploy: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var chain: ChainOptions
+    @OptionGroup var chain: NodeOptionGroup
     @OptionGroup var keyOptions: CouncilKeyOptions
 
     @Option(help: "Go on with this council instead of making one.", transform: CouncilArguments.address)

@@ -7,7 +7,7 @@ import NIOPosix
 import NameRegistry
 
 /// Where the chain is reached, and how answers are printed.
-struct ChainOptions: ParsableArguments {
+struct NodeOptionGroup: ParsableArguments {
     @Option(name: .customLong("rpc"), help: "A node of the chain, by its URL; several are asked in turn.")
     var urls: [String]
 
@@ -52,7 +52,7 @@ struct ChainOptions: ParsableArguments {
 
 /// Which council is meant.
 struct CouncilOptions: ParsableArguments {
-    @OptionGroup var chain: ChainOptions
+    @OptionGroup var chain: NodeOptionGroup
 
     @Option(help: "The council's address.", transform: CouncilArguments.address)
     var council: Address

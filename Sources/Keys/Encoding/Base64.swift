@@ -34,7 +34,7 @@ package enum Base64 {
         let count = groups * 4
         let breaks = lineLength == .max ? 0 : max(0, (count - 1) / lineLength)
         let (table, source) = (alphabet.span, bytes.span)
-        return [UInt8](unsafeUninitializedCapacity: count + breaks) { buffer, written in
+        return unsafe [UInt8](unsafeUninitializedCapacity: count + breaks) { buffer, written in
             var (place, column, index) = (0, 0, 0)
             while index < source.count {
                 if column == lineLength {
