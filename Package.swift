@@ -87,7 +87,10 @@ let package = Package(
                 "NameRegistry", "Names", grdb, logging, nioCore, nioPosix,
             ]
         ),
-        layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
+        layer(
+            "ControlAPI",
+            ["Apus", "Runtime", "JSON", "Identity", "Keys", "Names", "Swarm", nioCore, nioPosix, logging]
+        ),
         layer(
             "Ethereum",
             ["CSecp256k1", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioHTTP1]
@@ -136,6 +139,12 @@ let package = Package(
             name: "DHTPeer",
             dependencies: ["DHT", "DHTTestSupport", "JSON", "Keys", "Runtime"],
             path: "Tests/DHTPeer",
+            swiftSettings: language
+        ),
+        .executableTarget(
+            name: "NameStorePeer",
+            dependencies: ["Ethereum", "Keys", "NameRegistry", "NameServer", "NameServerPostgreSQL", "Runtime"],
+            path: "Tests/NameStorePeer",
             swiftSettings: language
         ),
     ]

@@ -21,7 +21,8 @@ import Runtime
 
     package init(_ configuration: PostgreSQLStoreConfiguration) throws(NameStoreError) {
         timeout = configuration.statementTimeout
-        let waiting = "connect_timeout=\(max(2, configuration.connectTimeout.components.seconds)) tcp_user_timeout=30000"
+        let patience = max(2, configuration.connectTimeout.components.seconds)
+        let waiting = "connect_timeout=\(patience) tcp_user_timeout=30000"
         guard let opened = unsafe PQconnectdb(Self.merge(configuration.connection, waiting)) else {
             throw .unavailable(reason: "PostgreSQL: no memory for a connection")
         }

@@ -21,9 +21,8 @@ extension SQLNameStore {
     /// Opens a store in PostgreSQL, and makes its tables where they are missing.
     ///
     /// A connection that breaks is opened again when it is needed, with growing pauses in between; meanwhile calls throw
-    /// ``NameStoreError/unavailable(reason:)``.
-    ///
-    /// - Parameter progress: Called after each 2,000 operations that are brought from the log or to it.
+    /// ``NameStoreError/unavailable(reason:)``. The progress is reported after each 2,000 operations that are brought from
+    /// the log or to it.
     public static func postgreSQL(
         _ configuration: PostgreSQLStoreConfiguration,
         progress: (@Sendable (LogReplayReport) -> Void)? = nil

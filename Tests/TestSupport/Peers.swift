@@ -25,6 +25,12 @@ public enum Peers {
         return FileManager.default.isExecutableFile(atPath: beside) ? beside : nil
     }()
 
+    /// A store of names that dies in the middle of its work, beside the running test program.
+    public static let nameStorePeer: String? = {
+        let beside = products.appending(path: "NameStorePeer").path
+        return FileManager.default.isExecutableFile(atPath: beside) ? beside : nil
+    }()
+
     /// A Python with version 4 of OpenDHT: named by `APUS_OPENDHT_PYTHON`, or in the build folder.
     public static let newestOpenDHTPython: String? = {
         if let named = ProcessInfo.processInfo.environment["APUS_OPENDHT_PYTHON"] { return named }

@@ -44,7 +44,8 @@ actor PostgreSQLCluster {
             rm -rf "\(folder.path)"
             """
         let server = [
-            programs + "/postgres", "-D", data, "-k", folder.path, "-c", "listen_addresses=", "-c", "shared_buffers=16MB",
+            programs + "/postgres", "-D", data, "-k", folder.path, "-c", "listen_addresses=",
+            "-c", "shared_buffers=16MB",
         ]
         let process = try ChildProcess(
             user + ["sh", "-c", script, "sh"] + server,
@@ -52,7 +53,8 @@ actor PostgreSQLCluster {
             error: .file(folder.path + "/server.log")
         )
         let cluster = PostgreSQLCluster(folder: folder, process: process)
-        _ = try await eventually(within: .seconds(60), "PostgreSQL answers; see \(folder.path)/server.log") { () -> Bool? in
+        let goal = "PostgreSQL answers; see \(folder.path)/server.log"
+        _ = try await eventually(within: .seconds(60), goal) { () -> Bool? in
             let ready = try await run([programs + "/pg_isready", "-h", folder.path, "-q"])
             return ready.succeeded ? true : nil
         }

@@ -74,7 +74,7 @@ final class StorePlace: Sendable {
     var databasePath: String { database }
     var logPath: String { folder.path + "/registrations.log" }
 
-    /// - Parameter log: The log's name in the folder.
+    /// A store here, with a log of this name in the folder.
     func open(
         log: String = "registrations.log",
         steps: @escaping StoreSteps = { (_) throws(NameStoreError) in }

@@ -2,6 +2,7 @@ import Foundation
 public import Keys
 public import NameRegistry
 public import Runtime
+import Synchronization
 
 /// A store of names in an SQL database, with the registrations' log beside it.
 ///
@@ -12,14 +13,10 @@ public final class SQLNameStore: NameStore {
     private let lookups: JobQueue<Lookup>
     private let bodies: JobQueue<ReadBody>
     private let counters = StoreCounters()
-    /// How the database and the log were brought together at the start.
-    public let replay: LogReplayReport
+    private let threads = ThreadCount()
+    private let replayed: Mutex<LogReplayReport>
 
-    /// - Parameters:
-    ///   - logPath: The registrations' log; `nil` only where nothing has to last.
-    ///   - progress: Called while a database is filled from its log.
-    ///   - steps: For tests that let a process die or a medium fail.
-    ///   - open: Opens a connection; called on the threads that use it.
+    /// Opens a database, with its log unless nothing has to last; connections are opened by the threads that use them.
     package init(
         limits: NameStoreLimits,
         logPath: String?,
@@ -32,8 +29,9 @@ public final class SQLNameStore: NameStore {
         )
         let (bodies, counters) = (JobQueue<ReadBody>(limit: limits.waitingReads), counters)
         (self.writes, self.lookups, self.bodies) = (writes, lookups, bodies)
+        replayed = Mutex(LogReplayReport())
         let started: Result<LogReplayReport, NameStoreError> = await withCheckedContinuation { continuation in
-            Self.startThread("names-write") {
+            startThread("names-write") {
                 let writer = StoreWriter(
                     queue: writes,
                     limits: limits,
@@ -52,13 +50,18 @@ public final class SQLNameStore: NameStore {
                 writer.run()
             }
         }
-        replay = try started.get()
-        Self.startThread("names-find") { LookupReader(queue: lookups, counters: counters, open: open).run() }
-        Self.startThread("names-read") { BodyReader(queue: bodies, open: open).run() }
+        let report = try started.get()
+        replayed.withLock { $0 = report }
+        startThread("names-find") { LookupReader(queue: lookups, counters: counters, open: open).run() }
+        startThread("names-read") { BodyReader(queue: bodies, open: open).run() }
     }
 
-    private static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
-        let thread = Thread(block: body)
+    private func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let end = threads.begin()
+        let thread = Thread {
+            body()
+            end()
+        }
         thread.name = name
         thread.start()
     }
@@ -68,6 +71,9 @@ public final class SQLNameStore: NameStore {
         lookups.close()
         bodies.close()
     }
+
+    /// How the database and the log were brought together at the start.
+    public var replay: LogReplayReport { replayed.withLock { $0 } }
 
     public var statistics: NameStoreStatistics {
         var statistics = counters.statistics
@@ -137,5 +143,6 @@ public final class SQLNameStore: NameStore {
         writes.close()
         lookups.close()
         bodies.close()
+        await threads.ends()
     }
 }

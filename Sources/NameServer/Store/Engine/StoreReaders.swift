@@ -29,7 +29,7 @@ final class LookupReader {
                 answer(lookups, StoreTransaction(sql))
                 sql.rollback()
             } catch {
-                lookups.forEach { $0.fail(error) }
+                for lookup in lookups { lookup.fail(error) }
             }
         }
         keeper.close()

@@ -17,7 +17,7 @@ enum StoreSchema {
                 try sql.execute(translate(tables, to: sql.dialect))
                 try sql.execute("INSERT INTO settings (key, value) VALUES ('schema', '\(version)')")
             case .text(String(version)): break
-            default: throw .damaged(reason: "The database is of another version of Apus; use that version, or a newer one")
+            default: throw .damaged(reason: "The database is of another version of Apus; use that one or a newer one")
             }
             try sql.commit()
         } catch {
@@ -26,7 +26,8 @@ enum StoreSchema {
         }
     }
 
-    private static let settings = "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) #ROWS"
+    private static let settings =
+        "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) #ROWS"
 
     private static let tables = """
         CREATE TABLE names (

@@ -6,7 +6,7 @@ public struct SQLiteStoreConfiguration: Sendable {
     public var logPath: String
     public var limits = NameStoreLimits()
 
-    /// - Parameter logPath: `registrations.log` beside the database unless said otherwise.
+    /// The log is `registrations.log` beside the database unless said otherwise.
     public init(path: String, logPath: String? = nil) {
         self.path = path
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
@@ -18,9 +18,7 @@ extension SQLNameStore {
     /// Opens a store in SQLite, or makes an empty one.
     ///
     /// What only one of the database and the log has is brought to the other; so an empty database beside a log is filled
-    /// from it.
-    ///
-    /// - Parameter progress: Called after each 2,000 operations that are brought over.
+    /// from it. The progress is reported after each 2,000 operations that are brought over.
     public static func sqlite(
         _ configuration: SQLiteStoreConfiguration,
         progress: (@Sendable (LogReplayReport) -> Void)? = nil

@@ -49,8 +49,7 @@ import GRDBSQLite
     func close() {
         guard isOpen else { return }
         isOpen = false
-        for unsafe statement in unsafe statements.values { unsafe sqlite3_finalize(statement) }
-        unsafe statements.removeAll()
+        while let (_, statement) = unsafe statements.popFirst() { unsafe sqlite3_finalize(statement) }
         unsafe sqlite3_close_v2(handle)
     }
 
