@@ -11,13 +11,10 @@ struct Failure: Error {
         case notYet = 3
         case portInUse = 4
         case folderInUse = 5
-<<<<<<< HEAD
-        case notReviewable = 6
-=======
         case nameTaken = 6
         case lied = 7
         case unproved = 8
->>>>>>> main
+        case notReviewable = 9
         case usage = 64
         case unavailable = 69
     }

@@ -16,7 +16,7 @@ struct CouncilCommand: AsyncParsableCommand {
             read, or from the variable APUS_COUNCIL_KEY.
 
             Exit codes: 0 done; 1 refused, with the reason; 2 there is no such proposal or contract; 3 not yet, try again \
-            later; 6 the proposal was not voted on, since what it does cannot be told in full; 64 the command was not \
+            later; 9 the proposal was not voted on, since what it does cannot be told in full; 64 the command was not \
             understood; 69 no chain node can be reached.
             """,
         subcommands: [
