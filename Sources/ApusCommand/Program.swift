@@ -13,7 +13,8 @@ struct Program: AsyncParsableCommand {
 
             Exit codes: 0 done; 1 refused, with the reason; 2 no such account, contact or conversation, or nothing \
             found; 3 not yet, try again later; 6 a name is taken; 7 a name server was caught lying; 8 nothing is \
-            proved; 64 the command was not understood; 69 the daemon cannot be reached.
+            proved; 9 a proposal cannot be told in full; 64 the command was not understood; 69 the daemon cannot be \
+            reached.
             """,
         version: "0.1.0",
         subcommands: [

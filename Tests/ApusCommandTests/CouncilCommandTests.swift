@@ -137,14 +137,14 @@ struct CouncilCommandTests {
             let council = try #require(steps.first?["address"]?.string)
             // The council itself is a contract, and no logic.
             let refused = try await world.council("propose", "select-logic", council, key: 0, at: council)
-            #expect(refused.exit == .code(6))
+            #expect(refused.exit == .code(9))
             let words = refused.error.split(separator: " ")
             let flag = try #require(words.firstIndex(of: "--code-hash"))
             let hash = words[words.index(after: flag)].trimmingCharacters(in: .whitespacesAndNewlines)
             _ = try await world.council("propose", "select-logic", council, "--code-hash", hash, key: 0, at: council)
                 .orThrow()
             let vote = try await world.council("vote", "yes", key: 0, at: council)
-            #expect(vote.exit == .code(6))
+            #expect(vote.exit == .code(9))
             #expect(vote.error.contains("did not come with this program"))
             let state = try await world.council("show", "--json", at: council).orThrow().output
             let proposal = JSONValue(parsing: state.trimmingCharacters(in: .newlines))?["proposal"]
