@@ -17,7 +17,7 @@ extension InteropTests {
                 )
                 #expect(try await jami.register("Ben_J", of: ben) == .registered)
 
-                let apus = try ApusPeer(on: lab.host("apus"), in: lab, bootstrap: bootstrap)
+                let apus = try await ApusPeer(on: lab.host("apus"), in: lab, bootstrap: bootstrap)
                 try await apus.startDaemon()
                 let ana = try await apus.newAccount(alias: "ana", password: "secret")
                 _ = try await apus.run(["account", "set", "--name-server", server.url]).orThrow()
