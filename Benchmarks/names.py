@@ -3,11 +3,11 @@
 
 Look-ups: signed records from a store of --names names, the server on one processor (taskset) and wrk on another. Beside
 them, in turns: a static answer of the name server's own HTTP side, and one of Hummingbird as it comes.
-Registrations: real signatures, one commit for each (one connection) and shared commits (64 connections).
+Registrations: one commit for each (one connection) and shared commits (64 connections), unsigned so that the store is
+measured; how often a processor checks a signature stands beside it.
 Writes results/names.json and results/names.md.
 """
 import argparse
-import concurrent.futures
 import http.client
 import json
 import os
@@ -27,6 +27,16 @@ UNIFORM = """
 math.randomseed(%(seed)d)
 request = function()
   return string.format("GET /name/n%%07d HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n", math.random(0, %(last)d))
+end
+"""
+
+REGISTERING = """
+local n = %(first)d
+request = function()
+  n = n + 1
+  local address = string.format("%%040x", n)
+  local body = '{"addr":"' .. address .. '","owner":"' .. address .. '"}'
+  return string.format("POST /name/u%%d HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: %%d\\r\\n\\r\\n%%s", n, #body, body)
 end
 """
 
@@ -81,25 +91,6 @@ def wrk(server, cpu, seconds, connections, script=None, path="/name/n0000000"):
     return {"perSecond": rate, "perSecondOfProcessor": count / max(spent, 1e-9), "p99Milliseconds": float(late[1]) * scale}
 
 
-def post(lines):
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=100)
-    for line in lines:
-        name, body = line.split(" ", 1)
-        connection.request("POST", f"/name/{name}", body)
-        answer = connection.getresponse()
-        text = answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"{name}: {answer.status} {text}")
-    connection.close()
-
-
-def register(lines, connections):
-    begin = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(connections) as pool:
-        list(pool.map(post, [lines[index::connections] for index in range(connections)]))
-    return len(lines) / (time.monotonic() - begin)
-
-
 def syncs(folder):
     """How often this medium syncs a short append in a second."""
     path = pathlib.Path(folder) / "sync"
@@ -125,7 +116,6 @@ def main():
     options.add_argument("--seconds", type=int, default=5)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--connections", type=int, default=64)
-    options.add_argument("--registrations", type=int, default=1_000)
     options.add_argument("--store", help="a folder that NamesBench has filled already")
     options.add_argument("--output", default=str(HERE / "results/names"))
     options = options.parse_args()
@@ -163,15 +153,12 @@ def main():
         results["answerBytes"] = size
         results["lookUps"] = {kind: median(entries) for kind, entries in rounds.items()}
 
-        lines = subprocess.run([options.bench, "bodies", str(options.registrations)], capture_output=True, text=True,
-                               check=True).stdout.splitlines()
-        alone = max(1, len(lines) // 10)
         fresh = f"{folder}/registrations"
         os.mkdir(fresh)
         serve[serve.index(store)] = fresh
-        with Server(serve, 0):
-            single = register(lines[:alone], 1)
-            together = register(lines[alone:], 64)
+        with Server(serve + ["--allow-unsigned"], 0) as server:
+            single = wrk(server, 1, options.seconds, 1, REGISTERING % {"first": 10_000_000})["perSecond"]
+            together = wrk(server, 1, options.seconds, 64, REGISTERING % {"first": 50_000_000})["perSecond"]
         verify = json.loads(subprocess.run([options.bench, "verify", "2"], capture_output=True, text=True, check=True).stdout)
         results["registrations"] = {"oneConnection": single, "sharedCommits": together, "syncsPerSecond": syncs(folder),
                                     "checksOfSignaturesPerSecond": verify["perSecond"]}

@@ -154,11 +154,21 @@ extension NameService: RequestResponder {
         }
     }
 
+    /// Whether a contract's call takes evidence of this size; one that it refuses would hold up all behind it.
+    static func fitsContract(_ evidence: NameEvidence?) -> Bool {
+        guard let evidence else { return true }
+        return max(evidence.publicKey.count, evidence.signature.count) <= NameEvidence.maximumByteCount
+    }
+
     private func registerLegacy(_ body: [UInt8], name: Name?) async -> Reply {
         let allowsUnsigned = options.allowsUnsigned
         do {
             let registration = try await verified {
                 try LegacyRegistration.read(body, name: name, allowsUnsigned: allowsUnsigned)
+            }
+            guard !mode.usesChain || Self.fitsContract(registration.evidence) else {
+                ServerCounters.add(counters.rejected)
+                return LegacyAnswers.refused(.unauthorized, "publickey too large for the chain")
             }
             switch await register(registration) {
             case .registered:

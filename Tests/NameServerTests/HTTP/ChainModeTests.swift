@@ -73,6 +73,17 @@ import Testing
         }
     }
 
+    @Test func `evidence that no contract takes is not sent to the chain`() {
+        func fits(_ key: Int, _ signature: Int) -> Bool {
+            let (key, signature) = ([UInt8](repeating: 1, count: key), [UInt8](repeating: 1, count: signature))
+            return NameService.fitsContract(NameEvidence(publicKey: key, signature: signature))
+        }
+        #expect(NameService.fitsContract(nil))
+        #expect(fits(1_024, 1_024))
+        #expect(!fits(1_025, 512))
+        #expect(!fits(550, 1_025))
+    }
+
     @Test func `what needs a chain is refused honestly without one`() async throws {
         try await TestServer.run { server in
             for target in ["/v2/name/alice/proof", "/v2/addr/\(Person.ana.address)/proof"] {
