@@ -1,6 +1,6 @@
 /// Checks consecutive headers of a Clique chain under one set of signers.
 ///
-/// Source: EIP-225; names protocol, "Trust in a block hash".
+/// Source: EIP-225; names protocol, "Proofs".
 public struct CliqueRun: Sendable {
     public let signers: [Address]
     public let epochLength: UInt64

@@ -2,7 +2,7 @@ public import Runtime
 
 /// Establishes trust in a block of a Clique chain, from a checkpoint that the user's settings name.
 ///
-/// Source: names protocol, "Trust in a block hash".
+/// Source: names protocol, "Proofs".
 public struct CliqueTrust: Hashable, Sendable {
     public static let maximumHeaderCount = 1_024
     /// A checkpoint must not be older, since signers of long ago may be anybody by now.

@@ -12,7 +12,7 @@ public enum FreshnessError: Error, Hashable, Sendable {
 
 /// How old a block may be that something is proved with.
 ///
-/// Source: names protocol, "Freshness".
+/// Source: names protocol, "Proofs".
 public struct Freshness: Hashable, Sendable {
     public var maximumAge: Duration
     public var allowedSkew: Duration

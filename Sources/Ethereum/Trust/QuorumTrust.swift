@@ -1,6 +1,6 @@
 /// Trust in a block because several operators of nodes, who do not know of each other, say the same.
 ///
-/// It is trust in the operators, and only in that. Source: names protocol, "Trust in a block hash".
+/// It is trust in the operators, and only in that. Source: names protocol, "Proofs".
 public struct QuorumTrust: Hashable, Sendable {
     /// What the operators said.
     public struct Outcome: Hashable, Sendable {

@@ -3,7 +3,7 @@ public import Ethereum
 /// The council, which owns the storages and selects the one logic that may write them.
 ///
 /// Functions that change something return the data of a transaction to ``address``.
-/// Source: names protocol, "Council".
+/// Source: names contracts, "Council".
 public struct CouncilContract: Hashable, Sendable {
     public static let maximumStorageCount: UInt64 = 16
 

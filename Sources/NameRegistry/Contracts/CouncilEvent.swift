@@ -2,7 +2,7 @@ public import Ethereum
 
 /// What a council wrote to the log.
 ///
-/// Source: names protocol, "Council".
+/// Source: names contracts, "Council".
 public enum CouncilEvent: Hashable, Sendable {
     /// Stake moved; the source is zero for the stakes that the deployer began with.
     case delegated(source: Address, to: Address, amount: UInt128)

@@ -4,7 +4,7 @@ public import Keys
 /// The logic of the registry: who may register, move and withdraw names.
 ///
 /// Functions that change something return the data of a transaction to ``address``.
-/// Source: names protocol, "Operations".
+/// Source: names contracts, "Names".
 public struct LogicContract: Hashable, Sendable {
     /// Records in one call of ``importBatch(_:)``.
     public static let maximumBatchCount = 128

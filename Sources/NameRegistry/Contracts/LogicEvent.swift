@@ -3,7 +3,7 @@ public import Keys
 
 /// What the registry's logic wrote to the log.
 ///
-/// Source: names protocol, "Operations".
+/// Source: names contracts, "Names".
 public enum LogicEvent: Hashable, Sendable {
     /// The evidence is `nil` for a registration that nobody signed; its digest may not be that of these bytes' owner.
     case registered(name: Name, account: InfoHash, owner: Address, sequence: UInt64, evidence: NameEvidence?)

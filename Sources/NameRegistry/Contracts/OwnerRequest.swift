@@ -3,7 +3,7 @@ public import Keys
 
 /// What a name's owner signs, so that anybody may hand it in.
 ///
-/// A signature is for one logic contract, and for one nonce of the name. Source: names protocol, "Owner operations"; EIP-712.
+/// A signature is for one logic contract, and for one nonce of the name. Source: names contracts, "Names"; EIP-712.
 public enum OwnerRequest: Hashable, Sendable {
     case transfer(Name, to: Address)
     case release(Name)

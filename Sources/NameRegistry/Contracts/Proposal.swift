@@ -2,7 +2,7 @@ public import Ethereum
 
 /// What a proposal would do.
 ///
-/// The council knows no other kinds, and no arbitrary calls. Source: names protocol, "Council".
+/// The council knows no other kinds, and no arbitrary calls. Source: names contracts, "Council".
 public struct ProposalContent: Hashable, Sendable {
     public enum Kind: UInt64, Sendable, CaseIterable {
         case addStorage = 1
@@ -97,7 +97,7 @@ public struct ProposalContent: Hashable, Sendable {
 
 /// What a council can set in the registry's logic.
 ///
-/// Source: names protocol, "Operations".
+/// Source: names contracts, "Names".
 public enum LogicAction: Hashable, Sendable {
     /// Whether an account may register names.
     case registrar(Address, isAdmitted: Bool)

@@ -2,7 +2,7 @@ public import Ethereum
 
 /// A storage, which holds the registry's data over all changes of logic.
 ///
-/// Source: names protocol, "Eternal storage".
+/// Source: names contracts, "Storage".
 public struct StorageContract: Hashable, Sendable {
     public let address: Address
 

@@ -2,7 +2,7 @@ public import Ethereum
 
 /// A council as its events tell it: members and stakes, proposals and what became of them.
 ///
-/// Source: names protocol, "Council".
+/// Source: names contracts, "Council".
 public struct CouncilHistory: Hashable, Sendable {
     /// A vote on a proposal.
     public struct Vote: Hashable, Sendable {

@@ -2,7 +2,7 @@ public import Ethereum
 
 /// What a proposal would do, in words, and whether that is all that it would do.
 ///
-/// Source: names protocol, "Council".
+/// Source: names contracts, "Council".
 public struct ProposalReview: Hashable, Sendable {
     /// What has to be known about the chain.
     public struct Facts: Sendable {
