@@ -8,11 +8,8 @@ let package = Package(
         .package(name: "Apus", path: ".."),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-<<<<<<< HEAD
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-=======
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
->>>>>>> main
     ],
     targets: [
         .executableTarget(
