@@ -1,10 +1,10 @@
-import ArgumentParser
+public import ArgumentParser
 import Ethereum
 import Foundation
 import Keys
 import Logging
 import NameRegistry
-import NameServer
+public import NameServer
 import Runtime
 
 /// Which chain a command works on, and as whom.

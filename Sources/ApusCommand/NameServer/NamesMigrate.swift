@@ -1,4 +1,5 @@
 import ArgumentParser
+import Ethereum
 import Foundation
 import JSON
 import NameRegistry
