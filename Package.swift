@@ -87,7 +87,10 @@ let package = Package(
                 "NameRegistry", "Names", grdb, logging, nioCore, nioPosix,
             ]
         ),
-        layer("ControlAPI", ["Apus", "Runtime", "JSON", "Identity", "Keys", "Swarm", nioCore, nioPosix, logging]),
+        layer(
+            "ControlAPI",
+            ["Apus", "Runtime", "JSON", "Identity", "Keys", "Names", "Swarm", nioCore, nioPosix, logging]
+        ),
         layer(
             "Ethereum",
             ["CSecp256k1", "JSON", "Keys", "Runtime", asyncHTTPClient, nioCore, nioHTTP1]

@@ -9,6 +9,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     ],
     targets: [
         .executableTarget(
@@ -29,7 +30,7 @@ let package = Package(
             ]
         ),
         .executableTarget(
-            name: "NamesBench",
+            name: "NameStoreBench",
             dependencies: [
                 .product(name: "Ethereum", package: "Apus"),
                 .product(name: "Keys", package: "Apus"),
@@ -37,6 +38,25 @@ let package = Package(
                 .product(name: "NameServer", package: "Apus"),
                 .product(name: "Runtime", package: "Apus"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
+            swiftSettings: [
+                .swiftLanguageMode(.v6),
+                .enableUpcomingFeature("ExistentialAny"),
+                .unsafeFlags(["-parse-as-library"]),
+            ]
+        ),
+        .executableTarget(
+            name: "NamesBench",
+            dependencies: [
+                .product(name: "Ethereum", package: "Apus"),
+                .product(name: "Keys", package: "Apus"),
+                .product(name: "NameRegistry", package: "Apus"),
+                .product(name: "NameServer", package: "Apus"),
+                .product(name: "Runtime", package: "Apus"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: [
                 .swiftLanguageMode(.v6),

@@ -31,5 +31,6 @@ let package = Package(
             apus("Runtime", "ICE", "Identity", "PeerLink", "Git", "Swarm", "SIP", "ControlAPI")
                 + [.product(name: "NIOCore", package: "swift-nio")]
         ),
+        program("NamesFuzz", apus("Names", "NameRegistry", "Ethereum", "Keys")),
     ]
 )

@@ -3,6 +3,7 @@ import GRDB
 import Identity
 public import Keys
 import Logging
+import NameRegistry
 import PeerLink
 import Runtime
 import Swarm
@@ -38,6 +39,7 @@ extension Account {
         let timeline = timeline
         let contact = try await write { database in
             let conversation = try Conversation.createOneToOne(database, with: id, signer: signer, at: now)
+            let known = try ContactRow.fetchOne(database, key: id.hex)
             let contact = ContactRow(
                 id: id.hex,
                 alias: alias,
@@ -47,7 +49,12 @@ extension Account {
                 banned: false,
                 conversation: conversation.hex,
                 invited: now.milliseconds,
-                answerDue: false
+                answerDue: false,
+                registeredName: known?.registeredName ?? "",
+                nameAssurance: known?.nameAssurance ?? "",
+                nameServer: known?.nameServer ?? "",
+                nameChecked: known?.nameChecked ?? 0,
+                nameConflict: known?.nameConflict ?? ""
             )
             try contact.upsert(database)
             try timeline.append(.contactChanged, contact: id.hex, conversation: conversation.hex, at: now, in: database)
@@ -66,6 +73,7 @@ extension Account {
                 return try ContactRow.fetchOne(database, key: id.hex)
             }
             let name = alias.isEmpty ? VCard(request.payload)?.displayName ?? "" : alias
+            let known = try ContactRow.fetchOne(database, key: id.hex)
             let contact = ContactRow(
                 id: id.hex,
                 alias: name,
@@ -75,7 +83,12 @@ extension Account {
                 banned: false,
                 conversation: request.conversation,
                 invited: 0,
-                answerDue: true
+                answerDue: true,
+                registeredName: known?.registeredName ?? "",
+                nameAssurance: known?.nameAssurance ?? "",
+                nameServer: known?.nameServer ?? "",
+                nameChecked: known?.nameChecked ?? 0,
+                nameConflict: known?.nameConflict ?? ""
             )
             try contact.upsert(database)
             try request.delete(database)
@@ -124,13 +137,19 @@ extension Account {
         return list
     }
 
-    /// The contact that a person means: an identifier, or an alias that only one contact has.
+    /// The contact that a person means: an identifier, a registered name, or an alias that only one contact has.
+    ///
+    /// The name that a contact was added by needs no look-up and means them, whatever others are called.
     public func contact(named text: String) async throws -> ContactInfo {
         let list = try await contacts()
         if let id = UserURI.accountID(in: text) {
             guard let contact = list.first(where: { $0.id == id.hex }) else {
                 throw ApusError(.contactNotFound, "\(id) is no contact yet. Add it first.")
             }
+            return contact
+        }
+        if let name = Name(folding: text), let contact = list.first(where: { $0.name == name.text }) {
+            nameIsUsed(of: contact)
             return contact
         }
         let named = list.filter { $0.alias.lowercased() == text.lowercased() }
@@ -156,7 +175,7 @@ extension Account {
         try await read { database in try ContactRow.fetchOne(database, key: id.hex) }
     }
 
-    private func info(of contact: ContactRow) async -> ContactInfo {
+    func info(of contact: ContactRow) async -> ContactInfo {
         let conversation = ConversationID(hex: contact.conversation)
         let isCloned = try? await read { database in
             try conversation.map { try Conversation.isPresent(database, $0) } ?? false
@@ -170,7 +189,10 @@ extension Account {
             alias: contact.alias,
             state: state,
             conversation: contact.conversation,
-            online: await id.asyncMap { await isOnline($0) } ?? false
+            online: await id.asyncMap { await isOnline($0) } ?? false,
+            name: contact.registeredName.isEmpty ? nil : contact.registeredName,
+            nameAssurance: contact.registeredName.isEmpty ? nil : contact.nameAssurance,
+            nameConflict: contact.nameConflict.isEmpty ? nil : contact.nameConflict
         )
     }
 

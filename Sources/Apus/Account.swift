@@ -6,6 +6,7 @@ public import Identity
 import Keys
 public import Logging
 public import NIOCore
+public import Names
 import PeerLink
 public import Runtime
 import Swarm
@@ -28,6 +29,10 @@ public actor Account {
         public var allowsLoopback: Bool
         /// Whether nodes of the local network are looked for, and find this one.
         public var discovery: Bool
+        /// Who is asked for names; the first one registers them.
+        public var nameServers: [NameServerAddress]
+        /// What proofs of names are judged by; `nil` does without proofs.
+        public var nameTrust: NameTrust?
 
         public init(
             bootstrap: [String],
@@ -35,8 +40,12 @@ public actor Account {
             bindAddress6: String? = "::",
             port: Int = 0,
             allowsLoopback: Bool = false,
-            discovery: Bool = false
+            discovery: Bool = false,
+            nameServers: [NameServerAddress] = [.standard],
+            nameTrust: NameTrust? = nil
         ) {
+            self.nameServers = nameServers
+            self.nameTrust = nameTrust
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
             self.bindAddress6 = bindAddress6
@@ -55,6 +64,7 @@ public actor Account {
     public nonisolated let alias: String
     public nonisolated let identity: DeviceIdentity
 
+    nonisolated let folder: AccountFolder
     nonisolated let announcement: [UInt8]
     nonisolated let database: AccountDatabase
     nonisolated let timeline: Timeline
@@ -64,7 +74,9 @@ public actor Account {
     nonisolated let time: any TimeSource
     nonisolated let group: any EventLoopGroup
     nonisolated let tasks = TaskBag()
-    let network: Network
+    var network: Network
+    /// Whom names are asked from.
+    var names: NameDirectory
 
     var links: ConnectionManager?
     var schedule = Schedule()
@@ -95,6 +107,8 @@ public actor Account {
         logger: Logger
     ) throws {
         let stored = try folder.openDevice(at: time.wallTime)
+        self.folder = folder
+        names = Self.directory(for: network, folder: folder, time: time)
         self.name = name
         self.alias = alias
         self.network = network
@@ -145,6 +159,7 @@ public actor Account {
             if let id = InfoHash(hex: contact.id) { watch(id) }
         }
         try await restoreSchedule()
+        startNames()
     }
 
     /// Connection requests stay in the DHT for minutes, so that a restarted device hears of treated ones again.
@@ -171,6 +186,7 @@ public actor Account {
         await links?.shutdown()
         await hub.close()
         await dht.shutdown()
+        await names.close()
         await tasks.cancelAll()
         try? database.pool.close()
     }
@@ -207,7 +223,9 @@ public actor Account {
             id: identity.accountID.hex,
             device: identity.deviceID.hex,
             alias: alias,
-            state: state
+            state: state,
+            registeredName: await registeredName(),
+            nameServer: names.configuration.servers[0].text
         )
     }
 

@@ -23,6 +23,17 @@ public struct ApusError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let storage = Code("storage")
         public static let identity = Code("identity")
         public static let network = Code("network")
+        public static let invalidName = Code("invalidName")
+        public static let nameNotFound = Code("nameNotFound")
+        /// The name is not as sure as it must be.
+        public static let nameUnsigned = Code("nameUnsigned")
+        /// A name server was caught.
+        public static let nameServerLied = Code("nameServerLied")
+        /// The name leads to another account than before.
+        public static let nameConflict = Code("nameConflict")
+        public static let registrationPending = Code("registrationPending")
+        public static let passwordNeeded = Code("passwordNeeded")
+        public static let wrongPassword = Code("wrongPassword")
         public static let dataFolderInUse = Code("dataFolderInUse")
     }
 

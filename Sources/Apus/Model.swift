@@ -16,6 +16,10 @@ public struct AccountInfo: Codable, Sendable, Equatable {
     public var device: String
     public var alias: String
     public var state: State
+    /// The name that is registered for the account, where one is known.
+    public var registeredName: String?
+    /// The name server that the account asks.
+    public var nameServer: String
 }
 
 /// Somebody whom an account knows.
@@ -37,6 +41,27 @@ public struct ContactInfo: Codable, Sendable, Equatable {
     public var conversation: String
     /// Whether one of their devices is announced or connected.
     public var online: Bool
+    /// The registered name that the contact was added by; it stays theirs here whatever a server says later.
+    public var name: String?
+    /// How sure the name was: `unsigned`, `signed` or `proved`.
+    public var nameAssurance: String?
+    /// The other account that a name server gives the name to by now.
+    public var nameConflict: String?
+}
+
+/// A registration of a name: under way, or how it ended.
+public struct NameRegistrationInfo: Codable, Sendable, Equatable {
+    /// `pending`, `registered`, `alreadyYours`, `taken`, `accountHasName`, `refused`, `expired`, or how a server lied.
+    public var state: String
+    public var name: String
+    public var server: String
+    /// What the server says, or why it is not decided yet, in a sentence; empty when there is nothing to say.
+    public var reason: String
+    /// When trying ends, in milliseconds since 1970 UTC.
+    public var deadline: Int64
+
+    public var isPending: Bool { state == "pending" }
+    public var isDone: Bool { state == "registered" || state == "alreadyYours" }
 }
 
 /// A message of a conversation.
@@ -91,6 +116,10 @@ public struct EventInfo: Codable, Sendable, Equatable {
         case contactChanged = "contact.changed"
         case conversationReady = "conversation.ready"
         case conversationRefused = "conversation.refused"
+        /// A name server gives a contact's name to another account; the contact stays who they were.
+        case contactNameWarning = "contact.nameWarning"
+        /// A registration of a name has ended, or the account's name was found or is gone.
+        case accountNameChanged = "account.nameChanged"
     }
 
     /// The local name of the account.

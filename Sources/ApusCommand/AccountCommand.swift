@@ -8,8 +8,8 @@ import JSON
 struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account",
-        abstract: "Make and list accounts.",
-        subcommands: [New.self, List.self]
+        abstract: "Make, list and set up accounts.",
+        subcommands: [New.self, List.self, Set.self]
     )
 
     struct New: AsyncParsableCommand {
@@ -54,9 +54,7 @@ struct AccountCommand: AsyncParsableCommand {
         private func choosePassword() throws -> String {
             if noPassword { return "" }
             if let passwordDescriptor {
-                let handle = FileHandle(fileDescriptor: passwordDescriptor, closeOnDealloc: false)
-                let data = try handle.readToEnd() ?? Data()
-                return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)
+                return try Prompt.password(descriptor: passwordDescriptor)
             }
             guard isatty(STDIN_FILENO) == 1 else {
                 throw ValidationError("Say how the archive is locked: --password-fd N, or --no-password.")
@@ -79,7 +77,37 @@ struct AccountCommand: AsyncParsableCommand {
             }
             let accounts = try result.decode([AccountInfo].self)
             if accounts.isEmpty { Output.say("There is no account yet. Make one with: apus account new --alias NAME") }
-            for account in accounts { Output.say("\(account.alias)  \(account.id)  \(account.state.rawValue)") }
+            for account in accounts {
+                let name = account.registeredName.map { "  registered as “\($0)”" } ?? ""
+                Output.say("\(account.alias)  \(account.id)  \(account.state.rawValue)\(name)")
+            }
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Change the settings of an account.",
+            discussion: "--name-server URL chooses its name server; “default” goes back to Jami's."
+        )
+
+        @OptionGroup var options: GlobalOptions
+
+        func run() async throws {
+            guard let server = options.nameServer else {
+                throw ValidationError("Say what to set: --name-server URL")
+            }
+            // The option would make a daemon that is started use the server for every account.
+            var others = options
+            others.nameServer = nil
+            let client = try await others.client()
+            let value: JSONValue = server == "default" ? .null : .string(server)
+            let info = try await client.call("account.set", options.parameters(["nameServer": value]))
+                .decode(AccountInfo.self)
+            Output.line(
+                "“\(info.alias)” asks \(info.nameServer) for names.",
+                json: ["account": .string(info.account), "nameServer": .string(info.nameServer)],
+                options
+            )
         }
     }
 }
@@ -120,7 +148,14 @@ enum Prompt {
         }
     }
 
-    private static func hidden(_ question: String) -> String? {
+    /// The password that stands in a file descriptor.
+    static func password(descriptor: Int32) throws -> String {
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
+        let data = try handle.readToEnd() ?? Data()
+        return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)
+    }
+
+    static func hidden(_ question: String) -> String? {
         var settings = termios()
         let isTerminal = unsafe tcgetattr(STDIN_FILENO, &settings) == 0
         if isTerminal {

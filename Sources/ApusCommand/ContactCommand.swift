@@ -13,28 +13,42 @@ struct ContactCommand: AsyncParsableCommand {
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Invite somebody by their identifier.",
-            discussion: "You can write at once; messages are kept until they accept and are online."
+            abstract: "Invite somebody by their identifier or registered name.",
+            discussion: """
+                You can write at once; messages are kept until they accept and are online. A name stays bound to the \
+                contact that it led to when you added them, whatever the name server says later.
+                """
         )
 
         @OptionGroup var options: GlobalOptions
 
-        @Argument(help: "Their identifier: 40 hexadecimal digits, with or without “jami:” in front.")
+        @Argument(help: "Their identifier (40 hexadecimal digits), their NAME, or NAME@SERVER.")
         var id: String
 
         @Option(help: "What you call them.")
         var alias: String?
 
+        @Flag(help: "Add somebody by a name that they have not signed.")
+        var acceptUnsigned = false
+
         func run() async throws {
             let client = try await options.client()
-            var members: [String: JSONValue] = ["id": .string(id)]
+            var members: [String: JSONValue] = ["id": .string(id), "acceptUnsigned": .boolean(acceptUnsigned)]
             if let alias { members["alias"] = .string(alias) }
             let contact = try await client.call("contact.add", options.parameters(members)).decode(ContactInfo.self)
+            let whom = contact.name.map { "“\($0)” is \(contact.id), \(contact.nameAssurance ?? "unsigned"). " } ?? ""
+            var result: [String: JSONValue] = [
+                "contact": .string(contact.id), "conversation": .string(contact.conversation),
+            ]
+            if let name = contact.name {
+                result["name"] = .string(name)
+                result["assurance"] = .string(contact.nameAssurance ?? "")
+            }
             Output.line(
                 contact.state == .invited
-                    ? "Invited. They are asked whenever they are online, until they answer."
-                    : "\(contact.id) is your contact.",
-                json: ["contact": .string(contact.id), "conversation": .string(contact.conversation)],
+                    ? whom + "Invited. They are asked whenever they are online, until they answer."
+                    : whom + "\(contact.id) is your contact.",
+                json: result,
                 options
             )
         }
@@ -78,11 +92,15 @@ struct ContactCommand: AsyncParsableCommand {
             }
             let contacts = try result.decode([ContactInfo].self)
             if contacts.isEmpty {
-                Output.say("You have no contacts yet. Invite somebody with: apus contact add IDENTIFIER")
+                Output.say("You have no contacts yet. Invite somebody with: apus contact add NAME-OR-IDENTIFIER")
             }
             for contact in contacts {
-                let name = contact.alias.isEmpty ? "(no name)" : Output.safe(contact.alias)
-                Output.say("\(name)  \(contact.id)  \(Self.sentence(for: contact))")
+                let alias = contact.alias.isEmpty ? contact.name ?? "(no name)" : Output.safe(contact.alias)
+                let name = contact.name.map { $0 == alias ? "" : "  “\($0)”" } ?? ""
+                Output.say("\(alias)\(name)  \(contact.id)  \(Self.sentence(for: contact))")
+                if let other = contact.nameConflict {
+                    Output.say("  Careful: the name server says that “\(contact.name ?? "")” is \(other) now.")
+                }
             }
         }
 

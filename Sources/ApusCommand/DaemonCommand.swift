@@ -37,7 +37,12 @@ struct DaemonCommand: AsyncParsableCommand {
             let logger = Logger(label: "apus")
             let service = try ApusService(
                 folder: options.folder,
-                options: ApusService.Options(bootstrap: options.bootstrapNodes, discovery: true),
+                options: ApusService.Options(
+                    bootstrap: options.bootstrapNodes,
+                    discovery: true,
+                    nameServers: try NameSettings.servers(options),
+                    nameTrust: try NameSettings.trust(nil)
+                ),
                 group: MultiThreadedEventLoopGroup.singleton,
                 logger: logger
             )

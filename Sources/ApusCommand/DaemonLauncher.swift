@@ -55,6 +55,7 @@ struct DaemonLauncher {
         process.executableURL = try executable()
         var arguments = ["daemon", "run", "--detached", "--data", options.folder]
         if let bootstrap = options.bootstrap { arguments += ["--bootstrap", bootstrap] }
+        if let nameServer = options.nameServer { arguments += ["--name-server", nameServer] }
         if options.verbose { arguments.append("--verbose") }
         process.arguments = arguments
         process.standardInput = FileHandle.nullDevice

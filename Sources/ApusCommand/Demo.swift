@@ -5,6 +5,7 @@ import Foundation
 import Keys
 import Logging
 import NIOPosix
+import Names
 
 /// Two people on a private network of this machine: a proof that needs no internet and no second machine.
 struct Demo: AsyncParsableCommand {
@@ -144,7 +145,8 @@ private final class DemoPlay {
                 bootstrap: [bootstrap],
                 bindAddress: "127.0.0.1",
                 bindAddress6: nil,
-                allowsLoopback: true
+                allowsLoopback: true,
+                nameServers: [.nowhere]
             ),
             group: MultiThreadedEventLoopGroup.singleton,
             logger: Logger(label: "demo.\(name)")

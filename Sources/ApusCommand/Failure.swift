@@ -11,6 +11,9 @@ struct Failure: Error {
         case notYet = 3
         case portInUse = 4
         case folderInUse = 5
+        case nameTaken = 6
+        case lied = 7
+        case unproved = 8
         case usage = 64
         case unavailable = 69
     }
@@ -19,7 +22,7 @@ struct Failure: Error {
     var sentence: String
 
     private static let notFoundNames: Set<String> = [
-        "accountNotFound", "noAccount", "contactNotFound", "requestNotFound", "conversationNotFound",
+        "accountNotFound", "noAccount", "contactNotFound", "requestNotFound", "conversationNotFound", "nameNotFound",
     ]
     private static let notYetNames: Set<String> = ["conversationNotReady", "network"]
 
@@ -28,16 +31,22 @@ struct Failure: Error {
         switch error {
         case let failure as Failure: end(failure.sentence, failure.kind)
         case let error as RPCError:
-            let name = error.data?.code ?? ""
-            end(
-                error.message,
-                notFoundNames.contains(name) ? .notFound : notYetNames.contains(name) ? .notYet : .refused
-            )
+            end(error.message, kind(of: error.data?.code ?? ""))
         case let error as ApusError: end(error.reason, .refused)
         case is ControlClient.NotRunning, is ControlClient.ConnectionLost:
             end("The daemon went away. Try again; its log is daemon.log in the data folder.", .unavailable)
         default:
             Program.exit(withError: error)
+        }
+    }
+
+    private static func kind(of code: String) -> Kind {
+        if notFoundNames.contains(code) { return .notFound }
+        if notYetNames.contains(code) { return .notYet }
+        switch code {
+        case "nameServerLied": return .lied
+        case "nameUnsigned": return .unproved
+        default: return .refused
         }
     }
 

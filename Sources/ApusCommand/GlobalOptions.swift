@@ -37,7 +37,7 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: "The account to use: its local name, identifier or alias; needed only when there are several.")
     var account: String?
 
-    @Option(name: .customLong("name-server"), help: "The name server's URL (names are not used yet).")
+    @Option(name: .customLong("name-server"), help: "The name server's URL, instead of the account's.")
     var nameServer: String?
 
     @Option(help: "A relay, HOST[:PORT] (relays are not used yet).")

@@ -54,7 +54,7 @@ struct Inbox: AsyncParsableCommand {
 
     func run() async throws {
         let client = try await options.client()
-        let names = try await Names(client: client, options: options)
+        let names = try await ContactNames(client: client, options: options)
         // Asked for before the messages, so that what comes meanwhile is among the events.
         let position = try await client.call("events.last", options.parameters())["sequence"] ?? .integer(0)
         let shown = all ? try await everything(client) : try await unread(client)
@@ -68,6 +68,7 @@ struct Inbox: AsyncParsableCommand {
         let includesOwn = all
         try await client.stream("events.subscribe", options.parameters(["since": position])) { params in
             let event = try params.decode(EventInfo.self)
+            if event.kind == .contactNameWarning, let reason = event.reason { Output.note("Careful: \(reason)") }
             guard event.kind == .messageNew, let message = event.message, !seen.contains(message.message),
                 includesOwn || message.direction == .incoming
             else { return true }
@@ -110,7 +111,7 @@ struct Chat: AsyncParsableCommand {
         let client = try await options.client()
         let chosen = try await client.call("contact.get", options.parameters(["id": .string(contact)]))
             .decode(ContactInfo.self)
-        let names = try await Names(client: client, options: options)
+        let names = try await ContactNames(client: client, options: options)
         let position = try await client.call("events.last", options.parameters())["sequence"] ?? .integer(0)
         let recent = options.parameters(["contact": .string(chosen.id), "limit": .integer(20)])
         let messages = try await client.call("message.list", recent).decode([MessageInfo].self)
@@ -160,12 +161,15 @@ enum InputLines {
 }
 
 /// What contacts are called.
-struct Names: Sendable {
+struct ContactNames: Sendable {
     private var names: [String: String] = [:]
 
     init(client: ControlClient, options: GlobalOptions) async throws {
         let contacts = try await client.call("contact.list", options.parameters()).decode([ContactInfo].self)
-        for contact in contacts where !contact.alias.isEmpty { names[contact.id] = Output.safe(contact.alias) }
+        for contact in contacts {
+            let name = contact.alias.isEmpty ? contact.name : Output.safe(contact.alias)
+            if let name { names[contact.id] = name }
+        }
     }
 
     func name(of id: String) -> String {
@@ -175,7 +179,7 @@ struct Names: Sendable {
 
 /// Prints a message as a line.
 enum MessagePrinter {
-    static func show(_ message: MessageInfo, names: Names, options: GlobalOptions) {
+    static func show(_ message: MessageInfo, names: ContactNames, options: GlobalOptions) {
         if options.json {
             Output.say((try? JSONValue(encoding: message).line) ?? "{}")
             return

@@ -12,14 +12,14 @@ struct Program: AsyncParsableCommand {
             what waits and receives what comes. Started without a command, apus makes your first account.
 
             Exit codes: 0 done; 1 refused, with the reason; 2 no such account, contact or conversation, or nothing \
-            found; 3 not yet, try \
-            again later; 64 the command was not understood; 69 the daemon cannot be reached.
+            found; 3 not yet, try again later; 6 a name is taken; 7 a name server was caught lying; 8 nothing is \
+            proved; 64 the command was not understood; 69 the daemon cannot be reached.
             """,
         version: "0.1.0",
         subcommands: [
             Welcome.self, AccountCommand.self, ContactCommand.self, Send.self, Inbox.self, Chat.self,
-            ConversationCommand.self, Status.self, DaemonCommand.self, DHTCommand.self, NamesCommand.self,
-            Demo.self,
+            ConversationCommand.self, NameCommand.self, Status.self, DaemonCommand.self, DHTCommand.self,
+            NamesCommand.self, Demo.self,
         ],
         defaultSubcommand: Welcome.self
     )

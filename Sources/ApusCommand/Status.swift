@@ -21,6 +21,8 @@ struct Status: AsyncParsableCommand {
                     "device": .string(status.account.device),
                     "alias": .string(status.account.alias),
                     "state": .string(status.account.state.rawValue),
+                    "name": status.account.registeredName.map { .string($0) } ?? .null,
+                    "name_server": .string(status.account.nameServer),
                     "dht": .string(status.dht),
                     "devices_announced": .boolean(status.announced),
                     "contacts": .integer(Int64(status.contacts)),
@@ -35,6 +37,7 @@ struct Status: AsyncParsableCommand {
         if statuses.isEmpty { Output.say("There is no account yet. Make one with: apus account new --alias NAME") }
         for status in statuses {
             Output.say("\(status.account.alias)  \(status.account.id)")
+            if let name = status.account.registeredName { Output.say("  Registered as “\(name)”") }
             Output.say("  \(Self.sentence(for: status))")
             Output.say("  \(status.contacts) contacts, \(status.connections) open connections")
             if status.outbox > 0 { Output.say("  \(status.outbox) messages wait for their readers to come online") }

@@ -3,6 +3,7 @@ import Foundation
 import Identity
 public import JSON
 import Keys
+import Names
 import Swarm
 
 /// The methods of the control socket, each bound to the service.
@@ -54,10 +55,24 @@ public struct ControlMethods: Sendable {
         var bootstrap: [String]?
     }
 
+    struct AccountSettingsParameters: Decodable {
+        var account: String?
+        var nameServer: String?
+    }
+
     struct ContactParameters: Decodable {
         var account: String?
         var id: String
         var alias: String?
+        var acceptUnsigned: Bool?
+    }
+
+    struct RegistrationParameters: Decodable {
+        var account: String?
+        var name: String
+        var password: String?
+        /// How long a server in trouble is asked again, in seconds.
+        var patience: Int64?
     }
 
     struct SendParameters: Decodable {
@@ -114,9 +129,14 @@ public struct ControlMethods: Sendable {
                 bootstrap: wanted.bootstrap ?? []
             )
             return try JSONValue(encoding: info)
+        case "account.set":
+            let wanted = try params.decode(AccountSettingsParameters.self)
+            let account = try await service.account(named: wanted.account)
+            return try JSONValue(encoding: try await service.setNameServer(wanted.nameServer, of: account))
         default:
             break
         }
+        if request.method.hasPrefix("name.") { return try await names(request.method, params) }
         if request.method.hasPrefix("contact.") { return try await contacts(request.method, params) }
         if request.method.hasPrefix("message.") { return try await messages(request.method, params) }
         if request.method.hasPrefix("conversation.") { return try await conversations(request.method, params) }
@@ -137,13 +157,43 @@ public struct ControlMethods: Sendable {
         let account = try await service.account(named: wanted.account)
         switch method {
         case "contact.add":
-            guard let id = UserURI.accountID(in: wanted.id) else { throw Self.invalidIdentifier(wanted.id) }
-            return try JSONValue(encoding: try await account.addContact(id, alias: wanted.alias ?? ""))
+            if let id = UserURI.accountID(in: wanted.id) {
+                return try JSONValue(encoding: try await account.addContact(id, alias: wanted.alias ?? ""))
+            }
+            let contact = try await account.addContact(
+                named: wanted.id,
+                alias: wanted.alias ?? "",
+                acceptsUnsigned: wanted.acceptUnsigned ?? false
+            )
+            return try JSONValue(encoding: contact)
         case "contact.accept":
             let contact = try await account.contact(named: wanted.id)
             guard let id = InfoHash(hex: contact.id) else { throw Self.invalidIdentifier(wanted.id) }
             return try JSONValue(encoding: try await account.acceptContact(id, alias: wanted.alias ?? ""))
         case "contact.get": return try JSONValue(encoding: try await account.contact(named: wanted.id))
+        default: throw Self.unknown(method)
+        }
+    }
+
+    private func names(_ method: String, _ params: JSONValue) async throws -> JSONValue {
+        if method == "name.register" {
+            let wanted = try params.decode(RegistrationParameters.self)
+            let account = try await service.account(named: wanted.account)
+            let patience = wanted.patience.map { Duration.seconds(min(max($0, 0), 30 * 86_400)) }
+            let registration = try await account.registerName(
+                wanted.name,
+                password: wanted.password ?? "",
+                patience: patience ?? RegistrationSchedule.standardPatience
+            )
+            return try JSONValue(encoding: registration)
+        }
+        let wanted = try params.decode(AccountParameters.self)
+        let account = try await service.account(named: wanted.account)
+        switch method {
+        case "name.registration":
+            guard let registration = try await account.registration() else { return .null }
+            return try JSONValue(encoding: registration)
+        case "name.stop": return .object(["stopped": .boolean(try await account.stopRegistration())])
         default: throw Self.unknown(method)
         }
     }

@@ -35,15 +35,17 @@ import Testing
 }
 
 @Suite struct NameQueryTests {
-    @Test(arguments: [
-        ("alice", "alice", nil),
-        ("Alice_One-9", "alice_one-9", nil),
-        ("jami:bobx", "bobx", nil),
-        ("ring://bobx", "bobx", nil),
-        ("bob@127.0.0.1:1412", "bob", "https://127.0.0.1:1412"),
-        ("http://bob@127.0.0.1:1412", "bob", "https://127.0.0.1:1412"),
-        ("bob@http://127.0.0.1:1412", "bob", "http://127.0.0.1:1412"),
-    ] as [(String, String, String?)])
+    @Test(
+        arguments: [
+            ("alice", "alice", nil),
+            ("Alice_One-9", "alice_one-9", nil),
+            ("jami:bobx", "bobx", nil),
+            ("ring://bobx", "bobx", nil),
+            ("bob@127.0.0.1:1412", "bob", "https://127.0.0.1:1412"),
+            ("http://bob@127.0.0.1:1412", "bob", "https://127.0.0.1:1412"),
+            ("bob@http://127.0.0.1:1412", "bob", "http://127.0.0.1:1412"),
+        ] as [(String, String, String?)]
+    )
     func `a name may say its server`(text: String, expected: String, host: String?) throws {
         let query = try NameQuery(text)
         #expect(query.subject == .name(try name(expected)))

@@ -36,7 +36,10 @@ import Testing
         (400, #"{"success":false,"error":"invalid name"}"#, "refused"),
         (401, #"{"success":false,"error":"signature verification failed"}"#, "refused"),
         (403, #"{"success":false,"owner":"0xaa"}"#, "taken"),
-        (403, #"{"success":false,"name":"other","addr":"0x50ae26586f6f3e242166ba49c41d08d2bd79f035"}"#, "accountHasName"),
+        (
+            403, #"{"success":false,"name":"other","addr":"0x50ae26586f6f3e242166ba49c41d08d2bd79f035"}"#,
+            "accountHasName"
+        ),
         (403, #"{"success":false,"addr":"0x50ae26586f6f3e242166ba49c41d08d2bd79f035"}"#, "alreadyYours"),
         (403, "", "taken"),
         (404, "", "refused"),

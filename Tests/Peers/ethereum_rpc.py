@@ -288,7 +288,10 @@ class Node:
         return word(self.chain.state(self.block(tag)).get_storage(data(address, 20), quantity(slot)))
 
     def eth_getProof(self, address, slots, tag="latest"):
-        return self.chain.proof(self.block(tag), data(address, 20), [quantity(slot) for slot in slots])
+        for slot in slots:
+            if quantity(slot) >= 2**256:
+                raise invalid(f"{slot!r} is no slot")
+        return self.chain.proof(self.block(tag), data(address, 20), slots)
 
     def eth_sendRawTransaction(self, raw):
         try:

@@ -282,17 +282,19 @@ class Chain:
 
     # Proofs
 
-    def proof(self, block: Block, address: bytes, keys: list[int]) -> dict:
+    def proof(self, block: Block, address: bytes, keys: list[str]) -> dict:
         """The answer of `eth_getProof`, in the form that go-ethereum gives it."""
         account, nodes = self._prove(block.header.state_root, keccak(address))
         nonce, balance, root, code_hash = (
             rlp.decode(account) if account else (b"", b"", BLANK_ROOT_HASH, keccak(b""))
         )
         slots = []
-        for key in keys:
+        for text in keys:
+            key = int(text, 16)
             found, path = self._prove(root, keccak(key.to_bytes(32, "big")))
             slots.append({
-                "key": hex(key),
+                # A key of full length comes back as it was, another one in its shortest form.
+                "key": text if len(text) == 66 else hex(key),
                 "value": hex(int.from_bytes(rlp.decode(found), "big")) if found else "0x0",
                 "proof": path,
             })

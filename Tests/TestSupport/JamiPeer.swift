@@ -21,7 +21,8 @@ public final class JamiPeer: Sendable {
     }
 
     public let host: NetworkLab.Host
-    private let folder: String
+    /// The daemon's state, kept over restarts.
+    let folder: String
     private let isVerbose: Bool
     private let running: Mutex<LineClient>
 

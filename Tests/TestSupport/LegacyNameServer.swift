@@ -3,7 +3,7 @@ import Synchronization
 
 /// A plain name server with the old interface: it stores what it is given and answers from memory.
 ///
-/// Source: names protocol, "Legacy interface".
+/// Source: names protocol, "The legacy API".
 public final class LegacyNameServer: Sendable {
     public struct Record: Hashable, Sendable {
         public var address: String

@@ -6,7 +6,9 @@ import time
 
 import pytest
 import rlp
-from eth_utils import keccak
+from eth.vm.forks.london.blocks import LondonBlockHeader
+from eth_abi import encode
+from eth_utils import ValidationError, keccak
 
 from world import ROOT, artifact, code_of
 
@@ -15,8 +17,7 @@ sys.path.insert(0, str(ROOT / "Tests" / "Peers"))
 import clique_network
 import ethereum_node
 from ethereum_rpc import RPCError, accounts, respond, serve
-from evm_chain import Chain
-from eth_abi import encode
+from evm_chain import Block, Chain
 
 CHAIN_ID = 1551
 KEYS = accounts(2)
@@ -144,6 +145,9 @@ def test_proofs_lead_from_the_state_root_to_every_value(node, entries):
         assert int.from_bytes(rlp.decode(node_value) if node_value else b"", "big") == value
         assert all(len(code_of(item)) >= 32 for item in found["proof"][1:])
     assert int(node.eth_getProof(store, [hex(slots[0])], "latest")["storageProof"][0]["value"], 16) == 77
+    assert [found["key"] for found in node.eth_getProof(store, ["0x" + "0" * 64, "0x00"])["storageProof"]] == [
+        "0x" + "0" * 64, "0x0"
+    ]
 
 
 def test_an_account_that_is_not_there_is_proved_absent(node):
@@ -437,6 +441,30 @@ def test_blocks_that_break_the_rules_are_refused(five):
     with pytest.raises(Exception, match="wrong difficulty"):
         node.receive(wrong, able.chain)
     assert node.chain.head is head
+
+
+VECTORS = json.loads((ROOT / "Tests/EthereumTests/Vectors/jns-clique.json").read_text())
+
+
+def vector_block(text: str) -> Block:
+    header = rlp.decode(code_of(text), LondonBlockHeader)
+    return Block(header, (), (), (), header.difficulty)
+
+
+@pytest.mark.parametrize("last", range(len(VECTORS["rejected"]) + 1))
+def test_the_rules_are_those_of_the_vectors(five, last):
+    five.network.members = [code_of(address) for address in VECTORS["signers"]]
+    chain = five.nodes[0].chain
+    chain.genesis = vector_block(VECTORS["genesisRlp"])
+    chain.forget()
+    for vector in VECTORS["chain"]:
+        block = vector_block(vector["rlp"])
+        assert (block.hash.hex(), clique_network.signer_of(block).hex()) == (vector["hash"][2:], vector["signer"][2:])
+        five.network.check(chain, block)
+        chain.add(block)
+    if last:
+        with pytest.raises(ValidationError):
+            five.network.check(chain, vector_block(VECTORS["rejected"][last - 1]["rlp"]))
 
 
 def test_equivocation_leaves_two_sealed_headers_of_one_height(five):

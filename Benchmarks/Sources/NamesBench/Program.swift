@@ -1,48 +1,31 @@
+import Foundation
 import Glibc
 
-/// The store of the name server, measured; see names_store.py.
+/// What the benchmarks of the name server need beside it; see names.py.
+///
+///     NamesBench fill FOLDER COUNT        a store with so many names, n0000000 and so on, each with evidence of full size
+///     NamesBench bodies COUNT             the bodies of so many registrations with keys of 2048 bits, a line each
+///     NamesBench plain PORT SIZE          a static answer by Hummingbird as it comes
+///     NamesBench static PORT SIZE         a static answer by the name server's own HTTP side
+///     NamesBench verify SECONDS           checks of evidence with a key of 4096 bits
 @main
 enum Program {
     static func main() async throws {
         let arguments = Array(CommandLine.arguments.dropFirst())
-        let numbers = arguments.dropFirst(2).compactMap { Int($0) }
-        switch (arguments.first, numbers.count) {
-        case ("fill", 1): try await Filling(path: arguments[1]).run(count: numbers[0])
-        case ("find", 3):
-            try await Finding(path: arguments[1], count: numbers[0]).run(seconds: numbers[1], flight: numbers[2])
-        case ("statement", 2): try StatementLoop(path: arguments[1], count: numbers[0]).run(seconds: numbers[1])
-        case ("register", 3):
-            try await Registering(path: arguments[1]).run(seconds: numbers[0], flight: numbers[1], group: numbers[2])
-        case ("sync", 1): try SyncLoop(folder: arguments[1]).run(seconds: numbers[0])
+        let numbers = arguments.dropFirst().compactMap { Int($0) }
+        switch (arguments.first, arguments.count, numbers.count) {
+        case ("fill", 3, 1): try await Filling(folder: arguments[1], count: numbers[0]).run()
+        case ("bodies", 2, 1): try await Bodies.print(count: numbers[0])
+        case ("plain", 3, 2): try await StaticAnswers.servePlain(port: numbers[0], size: numbers[1])
+        case ("static", 3, 2): try await StaticAnswers.serve(port: numbers[0], size: numbers[1])
+        case ("verify", 2, 1): try Verifying.run(seconds: Double(numbers[0]))
         default: exit(2)
         }
     }
 
-    /// One line of JSON, at once.
-    static func answer(_ members: KeyValuePairs<String, Double>) {
-        print("{" + members.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}")
+    /// One line, at once.
+    static func answer(_ line: String) {
+        print(line)
         fflush(nil)
-    }
-
-    /// Processor time of this process in seconds.
-    static var processorTime: Double {
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-            + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
-    }
-
-    /// Resident memory in MB, all of it and what is not backed by files.
-    static var memory: (resident: Double, anonymous: Double) {
-        guard let file = fopen("/proc/self/status", "r") else { return (0, 0) }
-        defer { fclose(file) }
-        var values: [String: Double] = [:]
-        var line = [CChar](repeating: 0, count: 256)
-        while fgets(&line, 256, file) != nil {
-            let fields = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                .split(whereSeparator: \.isWhitespace)
-            if fields.count == 3 { values[String(fields[0])] = Double(fields[1]) }
-        }
-        return ((values["VmRSS:"] ?? 0) / 1024, (values["RssAnon:"] ?? 0) / 1024)
     }
 }

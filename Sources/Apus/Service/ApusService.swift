@@ -3,6 +3,7 @@ import Identity
 import Keys
 public import Logging
 public import NIOCore
+public import Names
 public import Runtime
 
 /// All accounts of a data folder: what a daemon runs.
@@ -17,14 +18,22 @@ public actor ApusService {
         public var allowsLoopback: Bool
         /// Whether nodes of the local network are looked for, and find ours.
         public var discovery: Bool
+        /// Replaces the name servers of the accounts, for this run; empty leaves them.
+        public var nameServers: [NameServerAddress]
+        /// What proofs of names are judged by.
+        public var nameTrust: NameTrust?
 
         public init(
             bootstrap: [String] = [],
             bindAddress: String = "0.0.0.0",
             bindAddress6: String? = "::",
             allowsLoopback: Bool = false,
-            discovery: Bool = false
+            discovery: Bool = false,
+            nameServers: [NameServerAddress] = [],
+            nameTrust: NameTrust? = nil
         ) {
+            self.nameServers = nameServers
+            self.nameTrust = nameTrust
             self.bootstrap = bootstrap
             self.bindAddress = bindAddress
             self.bindAddress6 = bindAddress6
@@ -38,6 +47,8 @@ public actor ApusService {
         var alias: String
         var created: Int64
         var bootstrap: [String]
+        /// The name server that the user chose.
+        var nameServer: String?
     }
 
     private let folder: String
@@ -99,14 +110,15 @@ public actor ApusService {
     @discardableResult
     private func open(_ name: String) async throws -> Account {
         let path = "\(folder)/\(name)"
-        let data = try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(Self.settingsFile)"))
-        let settings = try JSONDecoder().decode(Settings.self, from: data)
+        let settings = try settings(of: name)
         let network = Account.Network(
             bootstrap: options.bootstrap.isEmpty ? settings.bootstrap : options.bootstrap,
             bindAddress: options.bindAddress,
             bindAddress6: options.bindAddress6,
             allowsLoopback: options.allowsLoopback,
-            discovery: options.discovery
+            discovery: options.discovery,
+            nameServers: nameServers(of: settings),
+            nameTrust: options.nameTrust
         )
         let account = try Account(
             folder: AccountFolder(path: path),
@@ -120,6 +132,45 @@ public actor ApusService {
         accounts.append(account)
         try await account.start()
         return account
+    }
+
+    // MARK: Settings
+
+    private func settings(of name: String) throws -> Settings {
+        let data = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)/\(Self.settingsFile)"))
+        return try JSONDecoder().decode(Settings.self, from: data)
+    }
+
+    private func store(_ settings: Settings, of name: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try DurableFile.write([UInt8](encoder.encode(settings)), to: Self.settingsFile, in: "\(folder)/\(name)")
+    }
+
+    private func nameServers(of settings: Settings) -> [NameServerAddress] {
+        guard options.nameServers.isEmpty else { return options.nameServers }
+        return [settings.nameServer.flatMap { NameServerAddress($0) } ?? .standard]
+    }
+
+    /// Chooses the name server of an account; `nil` goes back to the standard one.
+    ///
+    /// - Returns: the account as it is then.
+    public func setNameServer(_ text: String?, of account: Account) async throws -> AccountInfo {
+        let server = try text.map { text throws(ApusError) in
+            guard let server = NameServerAddress(text) else {
+                throw ApusError(.invalidIdentifier, NameQueryError.notAServer(text).sentence)
+            }
+            return server
+        }
+        do {
+            var settings = try settings(of: account.name)
+            settings.nameServer = server?.text
+            try store(settings, of: account.name)
+            await account.useNameServers(nameServers(of: settings))
+        } catch {
+            throw ApusError(.storage, "The name server could not be stored: \(error)")
+        }
+        return await account.info()
     }
 
     // MARK: Accounts
@@ -152,10 +203,8 @@ public actor ApusService {
                 created: time.wallTime.milliseconds,
                 bootstrap: chosen.isEmpty ? Account.Network.publicBootstrap : chosen
             )
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             // Written last: a folder without it is no account.
-            try DurableFile.write([UInt8](encoder.encode(settings)), to: Self.settingsFile, in: path)
+            try store(settings, of: name)
         } catch {
             try? FileManager.default.removeItem(atPath: path)
             throw ApusError(.storage, "The account could not be stored in \(path): \(error)")

@@ -77,6 +77,35 @@ package struct AccountDatabase: Sendable {
                     """
             )
         }
+        migrator.registerMigration("account.2") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE contact ADD COLUMN registeredName TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE contact ADD COLUMN nameAssurance TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE contact ADD COLUMN nameServer TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE contact ADD COLUMN nameChecked INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE contact ADD COLUMN nameConflict TEXT NOT NULL DEFAULT '';
+                    CREATE UNIQUE INDEX contactByName ON contact (registeredName) WHERE registeredName <> '';
+                    CREATE TABLE ownName (
+                        id INTEGER PRIMARY KEY CHECK (id = 1),
+                        name TEXT NOT NULL,
+                        server TEXT NOT NULL
+                    ) STRICT;
+                    CREATE TABLE nameRegistration (
+                        id INTEGER PRIMARY KEY CHECK (id = 1),
+                        name TEXT NOT NULL,
+                        owner TEXT NOT NULL,
+                        publicKey BLOB NOT NULL,
+                        signature BLOB NOT NULL,
+                        server TEXT NOT NULL,
+                        requested INTEGER NOT NULL,
+                        deadline INTEGER NOT NULL,
+                        state TEXT NOT NULL,
+                        reason TEXT NOT NULL DEFAULT ''
+                    ) STRICT;
+                    """
+            )
+        }
         return migrator
     }
 }

@@ -19,6 +19,16 @@ package struct ContactRow: Codable, Sendable, Equatable, FetchableRecord, Persis
     package var invited: Int64
     /// Our acceptance may not have reached them yet.
     package var answerDue: Bool
+    /// The name that the contact was added by, empty without one; it never changes by itself.
+    package var registeredName = ""
+    /// How sure the name was when it was pinned.
+    package var nameAssurance = ""
+    /// The name server that said so.
+    package var nameServer = ""
+    /// When the name was last looked up, in milliseconds since 1970.
+    package var nameChecked: Int64 = 0
+    /// Another account that the name server gives the name to, which the user was told of.
+    package var nameConflict = ""
 
     package var isActive: Bool { added > removed }
 }

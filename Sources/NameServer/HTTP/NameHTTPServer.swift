@@ -46,6 +46,16 @@ public final class NameHTTPServer: Sendable {
         group: any EventLoopGroup,
         logger: Logger
     ) async throws(StartError) -> NameHTTPServer {
+        try await start(responder: service, at: listener, group: group, logger: logger)
+    }
+
+    /// The same with any answers, for measurements.
+    static func start(
+        responder: any RequestResponder,
+        at listener: NameServerListener,
+        group: any EventLoopGroup,
+        logger: Logger
+    ) async throws(StartError) -> NameHTTPServer {
         let eventLoops = Array(group.makeIterator())
         let limit = max(1, listener.maximumConnections / max(1, eventLoops.count))
         var loops: [ObjectIdentifier: NIOLoopBoundBox<LoopConnections>] = [:]
@@ -55,7 +65,7 @@ public final class NameHTTPServer: Sendable {
                     let connections = LoopConnections(
                         eventLoop: eventLoop,
                         listener: listener,
-                        responder: service,
+                        responder: responder,
                         // The last places are for those who come while others go.
                         limit: limit - limit / 16
                     )

@@ -3,7 +3,7 @@ public import NameRegistry
 
 /// What a person typed in order to find somebody: a name or an identifier, and perhaps the server to ask.
 ///
-/// Source: names protocol, "Look-ups by URI".
+/// Source: names protocol, "Clients of ours".
 public struct NameQuery: Hashable, Sendable {
     public enum Subject: Hashable, Sendable {
         case name(Name)

@@ -1,11 +1,15 @@
 /// Where a name server answers: what stands in front of the paths of its API.
 ///
-/// Source: names protocol, "Server selection".
+/// Source: names protocol, "Clients of ours".
 public struct NameServerAddress: Hashable, Sendable {
+    /// In bytes, with the scheme.
     public static let maximumLength = 255
 
     /// What Jami's clients ask when nobody chose another server.
     public static let standard = NameServerAddress(text: "https://ns.jami.net")
+
+    /// Where nobody answers, for trials that must not ask anybody.
+    public static let nowhere = NameServerAddress(text: "http://127.0.0.1:9")
 
     /// Lower-case, with a scheme, without a slash at the end.
     public let text: String
@@ -26,7 +30,9 @@ public struct NameServerAddress: Hashable, Sendable {
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
         let (scheme, rest) = parts.count == 2 ? (String(parts[0]), parts[1]) : ("https", text[...])
         guard scheme == "http" || scheme == "https", Self.startsWithHost(rest) else { return nil }
-        self.init(text: "\(scheme)://\(rest)")
+        let whole = "\(scheme)://\(rest)"
+        guard whole.utf8.count <= Self.maximumLength else { return nil }
+        self.init(text: whole)
     }
 
     /// The host, with a port where one is given.

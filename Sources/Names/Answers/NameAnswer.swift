@@ -4,7 +4,7 @@ package import NameRegistry
 
 /// A server's record of a name, checked as far as the record itself allows.
 ///
-/// Source: names protocol, "Look-ups".
+/// Source: names protocol, "The legacy API".
 package struct NameAnswer: Hashable, Sendable {
     package let account: InfoHash
     /// Verified evidence; `nil` where the server shows none.

@@ -1,6 +1,6 @@
 /// How sure it is that a name is an account's.
 ///
-/// Source: names protocol, "Assurance".
+/// Source: names protocol, "What an answer proves".
 public enum NameAssurance: Int, Comparable, Hashable, Sendable, CaseIterable {
     /// A server says so, and nobody signed.
     case unsigned

@@ -4,7 +4,7 @@ public import NameRegistry
 
 /// How a name server was caught saying what cannot be true.
 ///
-/// Source: names protocol, "What a client rejects".
+/// Source: names protocol, "What an answer proves".
 public enum NameServerLie: Hashable, Sendable {
     /// The signature, or a half of the evidence, is missing where there is one.
     case strippedSignature
@@ -79,7 +79,8 @@ public enum NameServerLie: Hashable, Sendable {
         case .truncatedProof(let part): "sent a proof that lacks a part: \(part)"
         case .wrongProof(let part): "sent a proof that does not hold: \(part)"
         case .proofContradictsAnswer(let part): "proves something else than it answers: \(part)"
-        case .staleProof(let age): "sent a proof that is \(Self.text(seconds: age)) old, so that a change could be hidden"
+        case .staleProof(let age):
+            "sent a proof that is \(Self.text(seconds: age)) old, so that a change could be hidden"
         case .futureProof(let ahead): "sent a proof from \(Self.text(seconds: ahead)) in the future"
         case .rolledBack(let block, let highest):
             "went back to block \(block), although block \(highest) was proved before"

@@ -5,7 +5,7 @@ package import Runtime
 /// What was answered not long ago, bounded in size and in time.
 ///
 /// Only verified positive answers and plain negative ones are kept. An entry that is too old to answer with still remembers
-/// that a name was signed. Source: names protocol, "Caching".
+/// that a name was signed. Source: names protocol, "Clients of ours".
 package struct NameCache: Sendable {
     package static let positiveLifetime = Duration.seconds(86_400)
     package static let negativeLifetime = Duration.seconds(60)

@@ -1,7 +1,7 @@
 public import Ethereum
 public import Keys
-public import NameRegistry
 import NIOPosix
+public import NameRegistry
 public import Runtime
 
 /// Finds accounts by name and names by account, and registers names.
@@ -47,6 +47,14 @@ public actor NameDirectory {
         let servers: [NameServerAddress]
     }
 
+    private struct RegistrationRequest: Hashable, Sendable {
+        let registration: Registration
+        let server: NameServerAddress
+    }
+
+    /// The folder for ``Configuration/cacheFolder`` in a data folder.
+    public static let folderName = "names"
+
     public nonisolated let configuration: Configuration
     nonisolated let client: NameServerClient
     nonisolated let judge: ProofJudge?
@@ -55,7 +63,7 @@ public actor NameDirectory {
     private nonisolated let lookups = SingleFlight<Question, LookupResult>()
     nonisolated let verifications = SingleFlight<Question, LookupResult>()
     private nonisolated let reverses = SingleFlight<AccountQuestion, Result<AccountLookup, NameDirectoryError>>()
-    private nonisolated let registrations = SingleFlight<Registration, RegistrationOutcome>()
+    private nonisolated let registrations = SingleFlight<RegistrationRequest, RegistrationOutcome>()
     private nonisolated let file: NameCacheFile?
     private var cache: NameCache
     private var suspects: [NameServerAddress: Instant] = [:]
@@ -224,14 +232,23 @@ public actor NameDirectory {
     ///
     /// May be repeated at any time: the same registration ends the same way. A success is looked at again at once, since
     /// a server that forgets what it confirmed is worse than one that refuses.
-    public nonisolated func register(_ registration: Registration) async -> RegistrationOutcome {
-        await registrations.join(registration, cancelled: .undecided(.cancelled)) {
-            await self.attempt(registration)
+    ///
+    /// - Parameters:
+    ///   - registration: what is asked for.
+    ///   - server: the server to ask, instead of the first one.
+    /// - Returns: how it ended, or why nothing is decided.
+    public nonisolated func register(
+        _ registration: Registration,
+        at server: NameServerAddress? = nil
+    ) async -> RegistrationOutcome {
+        let server = server ?? configuration.servers[0]
+        let request = RegistrationRequest(registration: registration, server: server)
+        return await registrations.join(request, cancelled: .undecided(.cancelled)) {
+            await self.attempt(registration, at: server)
         }
     }
 
-    private func attempt(_ registration: Registration) async -> RegistrationOutcome {
-        let server = configuration.servers[0]
+    private func attempt(_ registration: Registration, at server: NameServerAddress) async -> RegistrationOutcome {
         do throws(NameServerFault) {
             let before = try await askOne(registration.name, at: server)
             if let account = before.account {

@@ -26,6 +26,7 @@ final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     ///   - key: what the work is for.
     ///   - cancelled: the answer to a caller that is cancelled.
     ///   - work: what is done; its task is cancelled when nobody waits any more.
+    /// - Returns: what the work gave.
     func join(_ key: Key, cancelled: Value, _ work: @escaping @Sendable () async -> Value) async -> Value {
         let waiter = state.withLock { state in
             state.next += 1

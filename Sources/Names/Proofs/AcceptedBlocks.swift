@@ -5,16 +5,11 @@ import Runtime
 
 /// The highest block that was accepted of each registry, so that nobody is shown an older state later.
 ///
-/// One owner of the file; what is accepted is on disk before anybody is told. Source: names protocol, "Freshness".
+/// One owner of the file; what is accepted is on disk before anybody is told. Source: names protocol, "Proofs".
 actor AcceptedBlocks {
     struct Block: Hashable, Sendable {
         let number: UInt64
         let hash: Word
-
-        init(number: UInt64, hash: Word) {
-            self.number = number
-            self.hash = hash
-        }
     }
 
     private static let fileName = "accepted-blocks.json"
@@ -23,7 +18,7 @@ actor AcceptedBlocks {
     private static let maximumCount = 256
 
     private let folder: String?
-    private var blocks: [String: Block]?
+    private var blocks: [String: Block] = [:]
 
     /// Without a folder, what is accepted is remembered for this run only.
     init(folder: String?) {
@@ -35,14 +30,14 @@ actor AcceptedBlocks {
     }
 
     func highest(_ trust: NameTrust) async -> Block? {
-        await loaded()[Self.key(trust)]
+        await current()[Self.key(trust)]
     }
 
     /// Takes note of a block; one below the highest changes nothing.
     ///
     /// - Throws: what kept it from being stored.
     func accept(_ block: Block, of trust: NameTrust) async throws(FileError) {
-        var known = await loaded()
+        var known = await current()
         let key = Self.key(trust)
         guard known[key].map({ $0.number < block.number }) ?? true else { return }
         if known[key] == nil, known.count >= Self.maximumCount, let first = known.keys.sorted().first {
@@ -53,25 +48,21 @@ actor AcceptedBlocks {
         try await store(known)
     }
 
-    private func loaded() async -> [String: Block] {
-        if let blocks { return blocks }
-        var read: [String: Block] = [:]
-        if let folder {
-            let bytes = try? await NIOThreadPool.singleton.runIfActive {
-                try? DurableFile.read("\(folder)/\(Self.fileName)", limit: Self.maximumSize)
-            }
-            let content = (bytes ?? nil).flatMap { JSONValue(parsing: String(decoding: $0, as: UTF8.self)) }
-            for (key, value) in content?.object ?? [:] {
-                guard let number = value["number"]?.integer.flatMap({ UInt64(exactly: $0) }),
-                    let hash = value["hash"]?.string.flatMap({ Word(hex: $0) })
-                else { continue }
-                read[key] = Block(number: number, hash: hash)
-            }
+    /// What is remembered here and in the file, into which other processes write as well.
+    private func current() async -> [String: Block] {
+        guard let folder else { return blocks }
+        let bytes = try? await NIOThreadPool.singleton.runIfActive {
+            try? DurableFile.read("\(folder)/\(Self.fileName)", limit: Self.maximumSize)
         }
-        // Somebody else may have loaded it, and accepted a block, during the read.
-        if let blocks { return blocks }
-        blocks = read
-        return read
+        let content = (bytes ?? nil).flatMap { JSONValue(parsing: String(decoding: $0, as: UTF8.self)) }
+        for (key, value) in content?.object ?? [:] {
+            guard let number = value["number"]?.integer.flatMap({ UInt64(exactly: $0) }),
+                let hash = value["hash"]?.string.flatMap({ Word(hex: $0) }),
+                blocks[key].map({ $0.number < number }) ?? true
+            else { continue }
+            blocks[key] = Block(number: number, hash: hash)
+        }
+        return blocks
     }
 
     private func store(_ blocks: [String: Block]) async throws(FileError) {

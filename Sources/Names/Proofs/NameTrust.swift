@@ -4,7 +4,7 @@ import Runtime
 
 /// What proofs of a registry are judged by: which chain, which contract, and why a block is believed.
 ///
-/// Chosen by the user and never by a server. Source: names protocol, "Verification by a client".
+/// Chosen by the user and never by a server. Source: names protocol, "Proofs".
 public struct NameTrust: Hashable, Sendable {
     /// Why a block is believed.
     public enum Rule: Hashable, Sendable {
@@ -53,7 +53,8 @@ public enum NameTrustError: Error, Hashable, Sendable {
     /// What happened and what to do, for a person.
     public var sentence: String {
         switch self {
-        case .notFound(let path): "There is no file \(path) with trust settings. “apus name verify --help” says what it holds."
+        case .notFound(let path):
+            "There is no file \(path) with trust settings. “apus name verify --help” says what it holds."
         case .malformed(let what): "The trust settings cannot be used: \(what)."
         }
     }
@@ -79,7 +80,9 @@ extension NameTrust {
     /// `{"kind": "clique", "checkpoint": "0x…", "epoch": 30000}` and
     /// `{"kind": "quorum", "endpoints": ["https://…", …], "firstContact": 3, "later": 2}`.
     public init(json text: String) throws(NameTrustError) {
-        guard let value = JSONValue(parsing: text), value.object != nil else { throw .malformed("it is no JSON object") }
+        guard let value = JSONValue(parsing: text), value.object != nil else {
+            throw .malformed("it is no JSON object")
+        }
         guard let chain = Self.number(value["chainId"]), chain > 0 else {
             throw .malformed("“chainId” must be the number of the chain")
         }

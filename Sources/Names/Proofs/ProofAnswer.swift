@@ -5,7 +5,7 @@ import NameRegistry
 
 /// A server's answer with proof, as it came: nothing in it is believed yet.
 ///
-/// Source: names protocol, "Answers with proof".
+/// Source: names protocol, "Proofs".
 struct ProofAnswer: Sendable {
     enum Anchors: Sendable {
         /// Headers behind the block, and those that lead from the checkpoint to its epoch.

@@ -13,7 +13,7 @@ struct ProvedName: Hashable, Sendable {
 
 /// Judges answers with proof against the user's settings, as far as that goes without asking anybody.
 ///
-/// Pure: time and what was accepted before are arguments. Source: names protocol, "Verification by a client".
+/// Pure: time and what was accepted before are arguments. Source: names protocol, "Proofs".
 struct ProofVerifier: Sendable {
     let trust: NameTrust
 
@@ -68,7 +68,9 @@ struct ProofVerifier: Sendable {
     private static func fault(for error: CliqueError) -> NameServerFault {
         switch error {
         case .checkpointTooOld:
-            .unverifiable("the checkpoint in the trust settings is too old; get a newer one from somebody whom you trust")
+            .unverifiable(
+                "the checkpoint in the trust settings is too old; get a newer one from somebody whom you trust"
+            )
         case .malformedHeader: .lie(.untrustedBlock("a block behind it is none"))
         case .malformedExtraData, .malformedSeal: .lie(.untrustedBlock("a block has no valid seal"))
         case .notAnEpochHeader: .lie(.untrustedBlock("a checkpoint is none"))
@@ -79,7 +81,8 @@ struct ProofVerifier: Sendable {
         case .timeRunsBackwards: .lie(.untrustedBlock("a block is older than the one before"))
         case .signersChanged: .lie(.untrustedBlock("the signers changed without a checkpoint"))
         case .outsideOfEpoch: .lie(.untrustedBlock("it is not of the checkpoint's epoch"))
-        case .notFinal(let seals, let needed): .lie(.untrustedBlock("\(seals) signers sealed it, and \(needed) are needed"))
+        case .notFinal(let seals, let needed):
+            .lie(.untrustedBlock("\(seals) signers sealed it, and \(needed) are needed"))
         case .tooManyHeaders: .lie(.untrustedBlock("more blocks follow it than are looked at"))
         }
     }
@@ -143,7 +146,9 @@ struct ProofVerifier: Sendable {
             time: WallTime(seconds: Int64(clamping: header.timestamp))
         )
         if owner.isZero || owner == Word(NameRecord.tombstone) {
-            guard account.isZero, digest.isZero else { throw .lie(.wrongProof("a name without an owner has an account")) }
+            guard account.isZero, digest.isZero else {
+                throw .lie(.wrongProof("a name without an owner has an account"))
+            }
             guard !answer.isRegistered || (answer.account == nil && !owner.isZero) else {
                 throw .lie(.proofContradictsAnswer(owner.isZero ? "nobody has the name" : "the name was withdrawn"))
             }
@@ -151,7 +156,9 @@ struct ProofVerifier: Sendable {
         }
         guard let address = account.address, !address.isZero else { throw .lie(.wrongProof("the account")) }
         guard answer.isRegistered else { throw .lie(.proofContradictsAnswer("somebody has the name")) }
-        guard answer.account == address.hash else { throw .lie(.proofContradictsAnswer("the account is \(address.hash)")) }
+        guard answer.account == address.hash else {
+            throw .lie(.proofContradictsAnswer("the account is \(address.hash)"))
+        }
         guard answer.owner == nil || answer.owner == owner.address else {
             throw .lie(.proofContradictsAnswer("the owner is another one"))
         }
@@ -167,7 +174,9 @@ struct ProofVerifier: Sendable {
     ) throws(NameServerFault) {
         guard !digest.isZero else { return }
         guard let evidence = answer.evidence else { throw .lie(.strippedSignature) }
-        guard evidence.digest == digest else { throw .lie(.proofContradictsAnswer("the account signed something else")) }
+        guard evidence.digest == digest else {
+            throw .lie(.proofContradictsAnswer("the account signed something else"))
+        }
         try AnswerReader.verify(evidence, of: account, for: name)
     }
 

@@ -5,7 +5,7 @@ public import NameRegistry
 
 /// How a registration ended, or why it has not yet.
 ///
-/// Source: names protocol, "Registration".
+/// Source: names protocol, "The legacy API".
 public enum RegistrationOutcome: Hashable, Sendable {
     case registered
     /// The name was the account's before.
@@ -36,6 +36,20 @@ public enum RegistrationOutcome: Hashable, Sendable {
         switch self {
         case .registered, .alreadyYours, .taken, .accountHasName, .refused: true
         case .undecided(let fault): fault.lie != nil
+        }
+    }
+
+    /// What it means, for a person.
+    public func sentence(of name: Name, at server: NameServerAddress) -> String {
+        switch self {
+        case .registered: "“\(name)” is yours now, registered at \(server)."
+        case .alreadyYours: "“\(name)” is yours already."
+        case .taken(let account?): "“\(name)” belongs to \(account) already. Choose another name."
+        case .taken(nil): "“\(name)” belongs to somebody else already. Choose another name."
+        case .accountHasName(let other): "The account has the name “\(other)” already, and each account has one only."
+        case .refused(let status, let reason):
+            "The name server \(server) refused the registration with \(status)" + (reason.map { ": \($0)" } ?? "") + "."
+        case .undecided(let fault): NameServerProblem(server, fault).sentence
         }
     }
 
@@ -70,7 +84,7 @@ public enum RegistrationOutcome: Hashable, Sendable {
 extension Registration {
     /// The body of the request, with the members in the order in which Jami's clients send them.
     ///
-    /// Source: names protocol, "Registration".
+    /// Source: names protocol, "The legacy API".
     package var requestBody: [UInt8] {
         let owner = owner.hex.dropFirst(2)
         var text = #"{"addr":"\#(account.hex)","owner":"\#(owner)""#

@@ -259,7 +259,9 @@ import Testing
 
 /// The limit of open files of this process, raised as far as is allowed.
 private let raisedFileLimit: Int = {
-    var limit = rlimit()
+    // Root may go above the hard limit.
+    var limit = rlimit(rlim_cur: 40_000, rlim_max: 40_000)
+    if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { return 40_000 }
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)

@@ -146,3 +146,40 @@ struct SyncLoop {
         Program.answer(["per_second": Double(count) / ((SystemTime().now - begin) / .seconds(1))])
     }
 }
+
+/// Writes a dump as an old server had it, without evidence: checking signatures is measured apart.
+struct Dumping {
+    let path: String
+
+    func run(count: Int) throws {
+        guard let file = fopen(path, "w") else { exit(1) }
+        fputs("[\n", file)
+        for number in 0..<count {
+            guard let sample = Sample.registration(number) else { continue }
+            let addresses = "\"addr\": \"0x\(sample.account.hex)\", \"owner\": \"\(sample.owner.hex)\""
+            fputs("{\"name\": \"\(sample.name)\", \(addresses)},\n", file)
+        }
+        fputs("]\n", file)
+        fclose(file)
+        Program.answer(["names": Double(count)])
+    }
+}
+
+/// Imports a dump.
+struct Importing {
+    let path: String
+    let dump: String
+
+    func run() async throws {
+        let store = try await SQLNameStore.sqlite(SQLiteStoreConfiguration(path: path))
+        let begin = SystemTime().now
+        let report = try await NameImport(into: store).run(path: dump)
+        let time = (SystemTime().now - begin) / .seconds(1)
+        let memory = Program.memory
+        Program.answer([
+            "names": Double(report.inserted), "per_second": Double(report.inserted) / time,
+            "resident": memory.resident, "anonymous": memory.anonymous,
+        ])
+        await store.close()
+    }
+}
