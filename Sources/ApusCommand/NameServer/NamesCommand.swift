@@ -6,6 +6,6 @@ struct NamesCommand: AsyncParsableCommand {
         commandName: "names",
         abstract: "Run a name server.",
         discussion: "Names of people are looked up and registered with “apus name”; this is for those who keep them.",
-        subcommands: [NamesServe.self, NamesMigrate.self]
+        subcommands: [NamesServe.self, NamesImport.self, NamesRecover.self, NamesMigrate.self]
     )
 }

@@ -2,7 +2,7 @@ public import Ethereum
 
 /// The way from a leaf of a snapshot to its root.
 ///
-/// Source: names protocol, "Snapshots".
+/// Source: names protocol, "Snapshot".
 public struct SnapshotPath: Hashable, Sendable {
     public enum Side: String, Hashable, Sendable {
         case left

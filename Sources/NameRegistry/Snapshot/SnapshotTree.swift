@@ -2,7 +2,7 @@ public import Ethereum
 
 /// The hashes of a snapshot: all records in the order of their names, under one root that can be announced.
 ///
-/// Source: names protocol, "Snapshots".
+/// Source: names protocol, "Snapshot".
 public enum SnapshotHash {
     /// `keccak256(0x00 ‖ abi.encode(name32, owner, addr, evidence))`; a withdrawn name has a zero account and evidence.
     public static func leaf(_ record: NameRecord) -> Word {

@@ -88,6 +88,37 @@ import Testing
     }
 
     @Test(arguments: StoreEngine.available)
+    func `a registration that is taken back stays so, also from the log alone`(_ engine: StoreEngine) async throws {
+        let place = try await StorePlace(engine)
+        let store = try await place.open()
+        for number in 1...2 {
+            _ = try await store.register(Sample.registration(number), chained: true, at: Sample.time)
+        }
+        let name = try Sample.name(1)
+        try await store.write { writer in
+            try writer.remove(unacknowledged: name)
+            try writer.set("x", for: "y")
+        }
+        let gone = try await store.find(name)
+        #expect(gone == nil)
+        // The account takes another name, and another account the name.
+        let other = try await store.register(Sample.registration(3, account: 1), chained: false, at: Sample.time)
+        let again = try await store.register(Sample.registration(1, account: 4), chained: false, at: Sample.time)
+        #expect(other.isInserted)
+        #expect(again.isInserted)
+        let head = try await store.read { try $0.lastLocalEntry() }
+        #expect(head?.operation.sequence == 4)
+        await store.close()
+        try await place.expectSame(head: head, names: [1, 2, 3])
+        // A log that is written again from the database says the same.
+        try FileManager.default.removeItem(atPath: place.logPath)
+        let rewriting = try await place.open()
+        #expect(rewriting.replay.appended == 4)
+        await rewriting.close()
+        try await place.expectSame(head: head, names: [1, 2, 3])
+    }
+
+    @Test(arguments: StoreEngine.available)
     func `chain operations and headers above a block are forgotten together`(_ engine: StoreEngine) async throws {
         let place = try await StorePlace(engine)
         let store = try await place.open()

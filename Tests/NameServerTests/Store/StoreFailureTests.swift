@@ -51,6 +51,26 @@ private final class Faults: Sendable {
         try await place.expectSame(head: head, names: [1, 3])
     }
 
+    @Test(arguments: StoreEngine.available, steps)
+    func `a failure while a registration is taken back leaves it as it was`(
+        _ engine: StoreEngine,
+        _ step: StoreStep
+    ) async throws {
+        let place = try await StorePlace(engine)
+        let faults = Faults()
+        let store = try await place.open(steps: faults.steps)
+        _ = try await store.register(Sample.registration(1), chained: false, at: Sample.time)
+        let name = try Sample.name(1)
+        faults.set([step])
+        await #expect(throws: NameStoreError.self) { try await store.write { try $0.remove(unacknowledged: name) } }
+        faults.set([])
+        let kept = try await store.find(name)
+        #expect(kept != nil)
+        let head = try await store.read { try $0.lastLocalEntry() }
+        await store.close()
+        try await place.expectSame(head: head, names: [1])
+    }
+
     @Test(arguments: StoreEngine.available)
     func `lines that cannot be withdrawn are cut off`(_ engine: StoreEngine) async throws {
         let place = try await StorePlace(engine)

@@ -75,8 +75,9 @@ final class StoreWriter {
                 try sql.beginWriting()
                 try settleLog(sql)
                 let transaction = StoreTransaction(sql)
+                let tail = try transaction.tail()
                 try group.run(in: transaction)
-                try commit(transaction)
+                try commit(transaction, behind: tail)
             } catch {
                 sql.rollback()
                 throw error
@@ -95,7 +96,14 @@ final class StoreWriter {
     private func settleLog(_ sql: any SQLConnection) throws(NameStoreError) {
         guard let log else { return }
         if let lines = log.open {
-            if try has(lines, sql) { log.confirm() } else { log.withdraw() }
+            let transaction = StoreTransaction(sql)
+            if try has(lines, transaction) {
+                log.confirm()
+            } else if try log.endsWithOpenLines(transaction.tail()) {
+                log.withdraw()
+            } else {
+                log.leaveToReplay()
+            }
             guard log.open == nil else {
                 throw .notWritable(reason: "\(log.path) cannot be repaired after a failure")
             }
@@ -105,25 +113,44 @@ final class StoreWriter {
         try replay.followUp()
     }
 
-    private func has(_ lines: RegistrationLog.OpenLines, _ sql: any SQLConnection) throws(NameStoreError) -> Bool {
-        let entry = try StoreTransaction(sql).localLog(from: lines.last.sequence, limit: 1).first
-        return entry.map { LogTail($0) } == lines.last
+    private func has(
+        _ lines: RegistrationLog.OpenLines,
+        _ transaction: StoreTransaction
+    ) throws(NameStoreError) -> Bool {
+        if let tail = lines.tail {
+            return try transaction.localLog(from: tail.sequence, limit: 1).first.map { LogTail($0) } == tail
+        }
+        guard let undone = lines.undone else { return true }
+        return try transaction.localLines(from: undone, limit: 1).first?.isUndone == true
     }
 
-    private func commit(_ transaction: StoreTransaction) throws(NameStoreError) {
-        try log?.append(transaction.lines)
+    /// Settles lines after a commit has failed, and tells whether the database has them all the same.
+    private func hasAfterFailure(
+        _ lines: RegistrationLog.OpenLines,
+        _ sql: any SQLConnection
+    ) throws(NameStoreError) -> Bool {
+        guard !sql.isBroken else { return false }
+        try sql.beginWriting()
+        let isThere = try has(lines, StoreTransaction(sql))
+        try settleLog(sql)
+        try sql.commit()
+        return isThere
+    }
+
+    /// Writes the lines of a transaction to the log, and then commits it.
+    private func commit(_ transaction: StoreTransaction, behind tail: LogTail) throws(NameStoreError) {
+        try log?.append(transaction.lines, behind: tail)
         do throws(NameStoreError) {
             try steps(.beforeCommit)
             try transaction.sql.commit()
         } catch {
-            transaction.sql.rollback()
+            let sql = transaction.sql
+            sql.rollback()
             guard let log, let lines = log.open else { throw error }
             // Without an answer of the database the lines stay open, and the next turn settles them.
-            guard !transaction.sql.isBroken, let isThere = try? has(lines, transaction.sql) else { throw error }
-            guard isThere else {
-                log.withdraw()
-                throw error
-            }
+            let isThere = try? hasAfterFailure(lines, sql)
+            sql.rollback()
+            guard isThere == true else { throw error }
         }
         try? steps(.afterCommit)
         log?.confirm()

@@ -16,8 +16,10 @@ struct LogEntry: Hashable, Sendable {
 /// Source: names protocol, "Registrations' log".
 enum LogLine: Hashable, Sendable {
     case entry(LogEntry)
-    /// The lines before this one with these sequence numbers were refused, and mean nothing.
-    case void(ClosedRange<UInt64>)
+    /// A registration was taken back before anybody was told of it: it stays in the hash chain without a record.
+    case undone(UInt64)
+    /// Lines before this one were refused and mean nothing: so many bytes, which begin so many bytes before this line.
+    case void(back: Int, byteCount: Int)
 
     /// Far more than the longest line: two texts of base64 for 1,024 bytes each.
     static let maximumByteCount = 16_384
@@ -26,18 +28,30 @@ enum LogLine: Hashable, Sendable {
     var bytes: [UInt8] {
         switch self {
         case .entry(let entry): Array(entry.text.utf8)
-        case .void(let range): Array("{\"void\":true,\"from\":\(range.lowerBound),\"to\":\(range.upperBound)}\n".utf8)
+        case .undone(let sequence): Array("{\"undone\":true,\"seq\":\(sequence)}\n".utf8)
+        case .void(let back, let count): Array("{\"void\":true,\"back\":\(back),\"bytes\":\(count)}\n".utf8)
         }
+    }
+
+    var entry: LogEntry? {
+        if case .entry(let entry) = self { entry } else { nil }
+    }
+
+    var undone: UInt64? {
+        if case .undone(let sequence) = self { sequence } else { nil }
     }
 
     /// Reads a line without its end; `nil` for one that this version cannot have written.
     init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count <= Self.maximumByteCount, let object = FlatObject(bytes) else { return nil }
         if object.boolean("void") == true {
-            guard let from = object.integer("from").flatMap({ UInt64(exactly: $0) }),
-                let through = object.integer("to").flatMap({ UInt64(exactly: $0) }), from <= through
+            guard let back = object.integer("back").flatMap({ Int(exactly: $0) }),
+                let count = object.integer("bytes").flatMap({ Int(exactly: $0) }), count > 0, back >= count
             else { return nil }
-            self = .void(from...through)
+            self = .void(back: back, byteCount: count)
+        } else if object.boolean("undone") == true {
+            guard let sequence = object.integer("seq").flatMap({ UInt64(exactly: $0) }) else { return nil }
+            self = .undone(sequence)
         } else {
             guard let entry = LogEntry(object) else { return nil }
             self = .entry(entry)

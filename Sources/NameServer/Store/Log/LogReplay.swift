@@ -64,25 +64,27 @@ struct LogReplay {
         _ = try forward(from: log.settledLength)
     }
 
-    /// Replays from an offset on, and returns the sequence number of the last line that counts.
+    /// Replays from an offset on, and returns the sequence number of the last operation that counts.
     private mutating func forward(from offset: Int) throws(NameStoreError) -> UInt64? {
-        let voids = try log.voids(from: offset)
         var transaction = StoreTransaction(sql)
         var last: UInt64?
-        var superseded: [UInt64] = []
+        var superseded: [Range<Int>] = []
         var pending = 0
-        try log.forEachEntry(from: offset) { (entry, end) throws(NameStoreError) in
-            let sequence = entry.entry.operation.sequence
-            guard !voids.contains(where: { $0.end > end && $0.sequences.contains(sequence) }) else { return }
-            switch try transaction.replay(entry) {
-            case .present: break
-            case .applied: report.applied += 1
-            case .conflicting: report.conflicting += 1
-            case .superseded:
-                superseded.append(sequence)
-                return
+        try log.forEachLine(from: offset) { (line, range) throws(NameStoreError) in
+            switch line {
+            case .void: return
+            case .undone(let sequence): try transaction.replayUndone(sequence)
+            case .entry(let entry):
+                switch try transaction.replay(entry) {
+                case .present: break
+                case .applied: report.applied += 1
+                case .conflicting: report.conflicting += 1
+                case .superseded:
+                    superseded.append(range)
+                    return
+                }
+                last = entry.entry.operation.sequence
             }
-            last = sequence
             pending += 1
             if pending == Self.batch {
                 try sql.commit()
@@ -102,15 +104,16 @@ struct LogReplay {
         let transaction = StoreTransaction(sql)
         var next = sequence + 1
         while true {
-            let lines = try transaction.localLines(from: next, limit: Self.batch)
-            guard let last = lines.last else { return }
-            var entries: [LogEntry] = []
-            for line in lines {
-                let digest = line.entry.operation.evidenceDigest
+            let entries = try transaction.localLines(from: next, limit: Self.batch)
+            guard let last = entries.last else { return }
+            var lines: [LogLine] = []
+            for local in entries {
+                let digest = local.entry.operation.evidenceDigest
                 let evidence = digest.isZero ? nil : try transaction.evidence(digest)
-                entries.append(LogEntry(entry: line.entry, evidence: evidence, isChained: line.chained))
+                lines.append(.entry(LogEntry(entry: local.entry, evidence: evidence, isChained: local.isChained)))
+                if local.isUndone { lines.append(.undone(local.entry.operation.sequence)) }
             }
-            try log.append(entries)
+            try log.append(lines, behind: transaction.tail())
             log.confirm()
             report.appended += entries.count
             next = last.entry.operation.sequence + 1

@@ -9,11 +9,11 @@ import NameRegistry
 ///    excluded by the transaction from the first line to the commit.
 /// 2. When the lines cannot be written or synchronized, the transaction is rolled back, the lines are cut off, and all
 ///    callers are refused.
-/// 3. When the commit fails, a line `void` withdraws the group's lines before anybody is answered; where even that cannot
-///    be written, they are cut off. Until one of both has succeeded nothing more is accepted, so that nothing
-///    is ever written behind lines whose fate is open.
-/// 4. When it is unknown whether a commit has happened (the connection broke), the next transaction looks: what is in the
-///    database stays, the rest is void.
+/// 3. When the commit fails, another transaction looks whether the database has the group all the same (a connection may
+///    break behind a commit). If not, a line `void` withdraws the group's lines before anybody is answered; where even
+///    that cannot be written, they are cut off.
+/// 4. Until the fate of lines is settled nothing more is accepted, so that a process never writes behind its own open lines.
+///    Another process that comes to them first treats them by rule 5.
 /// 5. At the start, and whenever another process has appended, lines behind the last one that the database has are
 ///    replayed in their order. A line whose number the database has given to another operation was never
 ///    acknowledged: it gets a `void`. A replay never overwrites a record; what contradicts one becomes a conflict.
@@ -34,9 +34,14 @@ final class RegistrationLog {
 
     /// Lines whose fate is open.
     struct OpenLines {
-        let first: UInt64
-        let last: LogTail
+        /// The last operation, and the last registration that was taken back.
+        let tail: LogTail?
+        let undone: UInt64?
         let byteCount: Int
+        /// The end of the database's local log before them.
+        let before: LogTail
+        /// The length that the file was left with, if it is known.
+        var fileLength: Int?
         /// Whether all of them are on disk, with nothing torn behind.
         var areWhole = false
     }
@@ -50,17 +55,23 @@ final class RegistrationLog {
 
     /// Puts the lines of a group on disk; they stay open until ``confirm()`` or ``withdraw()``.
     ///
-    /// Throws after cutting off what was written.
-    func append(_ entries: [LogEntry]) throws(NameStoreError) {
-        guard let first = entries.first, let last = entries.last else { return }
-        let bytes = entries.flatMap { LogLine.entry($0).bytes }
-        open = OpenLines(first: first.entry.operation.sequence, last: LogTail(last.entry), byteCount: bytes.count)
+    /// Throws after cutting off what was written. Wants writers of other processes to be excluded.
+    func append(_ lines: [LogLine], behind before: LogTail) throws(NameStoreError) {
+        guard !lines.isEmpty else { return }
+        let bytes = lines.flatMap(\.bytes)
+        open = OpenLines(
+            tail: lines.compactMap { $0.entry.map { LogTail($0.entry) } }.last,
+            undone: lines.compactMap(\.undone).last,
+            byteCount: bytes.count,
+            before: before
+        )
         do throws(NameStoreError) {
             try steps(.beforeLogWrite)
             try file.write(bytes)
             try steps(.afterLogWrite)
             try file.synchronize()
             open?.areWhole = true
+            open?.fileLength = settledLength + bytes.count
             try steps(.afterLogSync)
         } catch {
             withdraw()
@@ -74,12 +85,15 @@ final class RegistrationLog {
         open = nil
     }
 
-    /// The database does not have the open lines: takes them back durably, or leaves them open.
+    /// The database does not have the open lines, and nobody has touched the file since: takes them back durably, or
+    /// leaves them open.
+    ///
+    /// Wants writers of other processes to be excluded.
     func withdraw() {
         guard let lines = open else { return }
         if lines.areWhole {
             do throws(NameStoreError) {
-                let bytes = LogLine.void(lines.first...lines.last.sequence).bytes
+                let bytes = LogLine.void(back: lines.byteCount, byteCount: lines.byteCount).bytes
                 try steps(.beforeVoidWrite)
                 open?.areWhole = false
                 try file.write(bytes)
@@ -96,13 +110,31 @@ final class RegistrationLog {
             open = nil
         } catch {
             // They stay open, which refuses everything until they are settled.
+            open?.fileLength = try? file.size()
         }
     }
 
+    /// Whether the file ends with the open lines, given the end of the database's local log now.
+    func endsWithOpenLines(_ tail: LogTail) throws(NameStoreError) -> Bool {
+        guard let open, let length = open.fileLength, open.before == tail else { return false }
+        return try file.size() == length
+    }
+
+    /// Leaves the open lines to a replay: another process has come to them first.
+    func leaveToReplay() {
+        open = nil
+    }
+
     /// Withdraws lines that were found to be of operations that the database does not have.
-    func void(_ sequences: [UInt64]) throws(NameStoreError) {
-        guard !sequences.isEmpty else { return }
-        try file.write(sequences.flatMap { LogLine.void($0...$0).bytes })
+    func void(_ lines: [Range<Int>]) throws(NameStoreError) {
+        guard !lines.isEmpty else { return }
+        var bytes: [UInt8] = []
+        let end = try file.size()
+        for line in lines {
+            let back = end + bytes.count - line.lowerBound
+            bytes += LogLine.void(back: back, byteCount: line.count).bytes
+        }
+        try file.write(bytes)
         try file.synchronize()
         settledLength = try file.size()
     }
@@ -152,25 +184,29 @@ extension RegistrationLog {
         return found
     }
 
-    /// The withdrawn sequence numbers behind an offset, each with the end of its line.
-    func voids(from offset: Int) throws(NameStoreError) -> [(end: Int, sequences: ClosedRange<UInt64>)] {
-        var voids: [(Int, ClosedRange<UInt64>)] = []
+    /// The bytes that are withdrawn by lines behind an offset.
+    func voids(from offset: Int) throws(NameStoreError) -> [Range<Int>] {
+        var voids: [Range<Int>] = []
         try file.forEachLine(from: offset) { (bytes, end) throws(NameStoreError) in
-            guard bytes.starts(with: "{\"void\"".utf8), case .void(let range) = try parse(bytes, end: end) else {
-                return
-            }
-            voids.append((end, range))
+            guard bytes.starts(with: "{\"void\"".utf8), case .void(let back, let count) = try parse(bytes, end: end)
+            else { return }
+            let (start, overflows) = (end - bytes.count - 1).subtractingReportingOverflow(back)
+            if !overflows { voids.append(start..<start + count) }
         }
         return voids
     }
 
-    func forEachEntry(
+    /// Hands over lines that count, each with its bytes.
+    func forEachLine(
         from offset: Int,
-        _ body: (LogEntry, _ end: Int) throws(NameStoreError) -> Void
+        _ body: (LogLine, Range<Int>) throws(NameStoreError) -> Void
     ) throws(NameStoreError) {
+        let voids = try voids(from: offset)
         try file.forEachLine(from: offset) { (bytes, end) throws(NameStoreError) in
-            guard case .entry(let entry) = try parse(bytes, end: end) else { return }
-            try body(entry, end)
+            let range = end - bytes.count - 1..<end
+            guard !voids.contains(where: { $0.lowerBound <= range.lowerBound && range.upperBound <= $0.upperBound })
+            else { return }
+            try body(try parse(bytes, end: end), range)
         }
     }
 }

@@ -38,6 +38,22 @@ extension StoreTransaction {
         return operation.kind == .register ? try replayRegistration(entry) : try replayChange(entry)
     }
 
+    /// Takes a registration back, unless that was done, or the chain has confirmed its record since.
+    func replayUndone(_ sequence: UInt64) throws(NameStoreError) {
+        guard let local = try localLines(from: sequence, limit: 1).first, !local.isUndone,
+            local.entry.operation.sequence == sequence
+        else { return }
+        let operation = local.entry.operation
+        if let found = try find(operation.name), found.record.account == operation.account,
+            found.record.owner == operation.owner
+        {
+            guard found.state == .accepted || found.state == .sent else { return }
+            try delete(operation.name)
+        }
+        try setUndone(sequence)
+        try dequeue(localSequence: sequence)
+    }
+
     private func replayRegistration(_ entry: LogEntry) throws(NameStoreError) -> ReplayedLine {
         let operation = entry.entry.operation
         let record = NameRecord(

@@ -55,6 +55,7 @@ enum StoreSchema {
             evidence BLOB NOT NULL,
             at INTEGER NOT NULL,
             chained INTEGER NOT NULL,
+            undone INTEGER NOT NULL DEFAULT 0,
             hash BLOB NOT NULL
         ) #STRICT;
         CREATE TABLE chain_ops (

@@ -94,7 +94,7 @@ extension StoreTransaction: NameStoreWriter {
         )
         let entry = LocalLogEntry(operation: operation, time: time, head: operation.head(after: tail.head))
         try insert(entry, chained: chained)
-        lines.append(LogEntry(entry: entry, evidence: holdsAccount ? evidence : nil, isChained: chained))
+        lines.append(.entry(LogEntry(entry: entry, evidence: holdsAccount ? evidence : nil, isChained: chained)))
     }
 
     func put(_ record: StoredName) throws(NameStoreError) {
@@ -123,6 +123,13 @@ extension StoreTransaction: NameStoreWriter {
     }
 
     func remove(unacknowledged name: Name) throws(NameStoreError) {
+        try delete(name)
+        guard let sequence = try openRegistration(of: name) else { return }
+        try setUndone(sequence)
+        lines.append(.undone(sequence))
+    }
+
+    func delete(_ name: Name) throws(NameStoreError) {
         _ = try sql.run(Self.deleteName, SQLValue(name))
     }
 

@@ -3,9 +3,19 @@ import Keys
 import NameRegistry
 import Runtime
 
+/// An entry of the local log with what only this server knows of it.
+struct LocalLine {
+    let entry: LocalLogEntry
+    /// Whether it was meant for the chain.
+    let isChained: Bool
+    /// Whether it was taken back before anybody was told of it; it stays in the hash chain, but has no record.
+    let isUndone: Bool
+}
+
 // The local log, and what is known of the chain.
 extension StoreTransaction {
-    private static let localColumns = "SELECT seq, op, name, owner, addr, evidence, at, hash, chained FROM local_log"
+    private static let localColumns =
+        "SELECT seq, op, name, owner, addr, evidence, at, hash, chained, undone FROM local_log"
     private static let localFrom = SQLStatement("\(localColumns) WHERE seq >= ?1 ORDER BY seq LIMIT ?2")
     private static let localLast = SQLStatement("\(localColumns) ORDER BY seq DESC LIMIT 1")
     private static let insertLocal = SQLStatement(
@@ -14,6 +24,10 @@ extension StoreTransaction {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
         """
     )
+    private static let lastRegistration = SQLStatement(
+        "SELECT seq FROM local_log WHERE name = ?1 AND op = 1 AND undone = 0 ORDER BY seq DESC LIMIT 1"
+    )
+    private static let undo = SQLStatement("UPDATE local_log SET undone = 1 WHERE seq = ?1")
     private static let chainColumns = """
         SELECT seq, op, name, owner, addr, evidence, block, block_hash, log_index, journal FROM chain_ops
         """
@@ -53,18 +67,26 @@ extension StoreTransaction {
         try collect(try sql.run(Self.localLast), localEntry).first?.entry
     }
 
-    /// Entries, each with whether it was meant for the chain.
-    func localLines(
-        from sequence: UInt64,
-        limit: Int
-    ) throws(NameStoreError) -> [(entry: LocalLogEntry, chained: Bool)] {
+    /// Entries with what only this server knows of them.
+    func localLines(from sequence: UInt64, limit: Int) throws(NameStoreError) -> [LocalLine] {
         try collect(try sql.run(Self.localFrom, SQLValue(sequence), .integer(Int64(limit))), localEntry)
     }
 
-    private func localEntry(_ values: [SQLValue]) throws(NameStoreError) -> (entry: LocalLogEntry, chained: Bool) {
+    private func localEntry(_ values: [SQLValue]) throws(NameStoreError) -> LocalLine {
         var row = SQLRow(values)
         let entry = LocalLogEntry(operation: try row.operation(), time: try row.time(), head: try row.word())
-        return (entry, try row.integer() != 0)
+        return LocalLine(entry: entry, isChained: try row.integer() != 0, isUndone: try row.integer() != 0)
+    }
+
+    /// The newest registration of a name that counts.
+    func openRegistration(of name: Name) throws(NameStoreError) -> UInt64? {
+        guard let values = try sql.run(Self.lastRegistration, SQLValue(name)).rows.first else { return nil }
+        var row = SQLRow(values)
+        return try row.number()
+    }
+
+    func setUndone(_ sequence: UInt64) throws(NameStoreError) {
+        _ = try sql.run(Self.undo, SQLValue(sequence))
     }
 
     func insert(_ entry: LocalLogEntry, chained: Bool) throws(NameStoreError) {

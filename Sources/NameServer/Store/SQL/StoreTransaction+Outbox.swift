@@ -12,6 +12,7 @@ extension StoreTransaction {
     private static let enqueue = SQLStatement(
         "INSERT INTO outbox (log_seq, kind, state, attempts) VALUES (?1, 1, 0, 0) ON CONFLICT (log_seq) DO NOTHING"
     )
+    private static let dequeue = SQLStatement("DELETE FROM outbox WHERE log_seq = ?1 AND state = 0")
     private static let updateOutbox = SQLStatement(
         """
         UPDATE outbox SET state = ?2, nonce = ?3, tx = ?4, tx_hash = ?5, sent_at = ?6, attempts = ?7, next_try = ?8,
@@ -78,6 +79,11 @@ extension StoreTransaction {
 
     func enqueue(localSequence: UInt64) throws(NameStoreError) {
         _ = try sql.run(Self.enqueue, SQLValue(localSequence))
+    }
+
+    /// Takes an operation out of the outbox that was never sent.
+    func dequeue(localSequence: UInt64) throws(NameStoreError) {
+        _ = try sql.run(Self.dequeue, SQLValue(localSequence))
     }
 
     func update(_ entry: OutboxEntry) throws(NameStoreError) {

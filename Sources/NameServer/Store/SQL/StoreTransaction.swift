@@ -7,7 +7,7 @@ import Runtime
 final class StoreTransaction {
     let sql: any SQLConnection
     /// What has to be in the registrations' log before this transaction may be committed.
-    var lines: [LogEntry] = []
+    var lines: [LogLine] = []
     /// The end of the local log, once it was looked at.
     private var knownTail: LogTail?
 
