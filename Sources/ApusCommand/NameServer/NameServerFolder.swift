@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import NameServer
 
 /// Where a name server keeps its files.
 struct NameServerFolder: ParsableArguments {
@@ -27,26 +26,5 @@ struct NameServerFolder: ParsableArguments {
                     """
             )
         )
-    }
-
-    /// The names that are kept here, with the file that every registration is written to first, if it is elsewhere.
-    func openStore(registrationsLog: String?) async throws -> any NameStore {
-        do {
-            return try await SQLNameStore.sqlite(
-                SQLiteStoreConfiguration(path: "\(path)/names.sqlite", logPath: registrationsLog)
-            )
-        } catch {
-            throw Failure(
-                kind: .refused,
-                sentence: "The names in \(path) cannot be opened: \(Self.reason(of: error))."
-            )
-        }
-    }
-
-    private static func reason(of error: NameStoreError) -> String {
-        switch error {
-        case .notWritable(let reason), .unavailable(let reason), .damaged(let reason): reason
-        case .closed: "the store is closed"
-        }
     }
 }

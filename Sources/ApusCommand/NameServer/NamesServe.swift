@@ -96,7 +96,7 @@ struct NamesServe: AsyncParsableCommand {
         let lock = try folder.lock()
         defer { lock.release() }
         let signals = StopSignals()
-        let store = try await folder.openStore(registrationsLog: registrationsLog)
+        let store = try await NameServerStores.openSQLite(in: folder.path, log: registrationsLog)
         let follower = mirror.map { MirrorFollower(origin: $0, store: store, logger: logger) }
         let chain = try await startChain(store, logger)
         let service = NameService(

@@ -137,4 +137,73 @@ struct ChainServiceTests {
         await side.stop()
         await network.stop()
     }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `of two servers that race for a name on one chain, exactly one acknowledges it`() async throws {
+        let folder = try TemporaryFolder()
+        let network = try await EthereumTestNode.start(
+            ["--interval", "0.2", "--no-automine"],
+            errorLog: folder.path + "/node.log"
+        )
+        let keys = try network.accountKeys()
+        let registry = try await TestRegistry.deploy(
+            network.node(),
+            chainID: network.chainID,
+            founder: keys[0],
+            registrars: keys[1...2].map(\.account)
+        )
+        var sides: [ChainSide] = []
+        for index in 1...2 {
+            let own = try folder.folder("server-\(index)")
+            sides.append(try await ChainSide.start(registry, key: keys[index], mode: .chain, folder: own))
+        }
+        let (left, right) = (sides[0], sides[1])
+        for number in 1...3 {
+            let name = try #require(Name(canonical: "race-\(number)"))
+            let rivals = ["left", "right"].map { side in
+                let account = InfoHash(hashing: Array("\(side) \(number)".utf8))
+                return Registration(name: name, account: account, owner: Address(account), evidence: nil)
+            }
+            async let first = left.register(rivals[0])
+            async let second = right.register(rivals[1])
+            let outcomes = try await [first, second]
+            let winners = outcomes.filter { if case .included = $0 { true } else { false } }
+            let losers = outcomes.filter { if case .conflict = $0 { true } else { false } }
+            #expect(winners.count == 1)
+            #expect(losers.count == 1)
+            let records = [try await left.store.find(name)?.record, try await right.store.find(name)?.record]
+            #expect(records[0] == records[1])
+            // Who lost may take another name at once.
+            let loser = rivals[records[0]?.account == rivals[0].account ? 1 : 0]
+            let other = Registration(
+                name: try #require(Name(canonical: "other-\(number)")),
+                account: loser.account,
+                owner: loser.owner,
+                evidence: nil
+            )
+            let side = loser.account == rivals[0].account ? left : right
+            guard case .included = try await side.register(other) else {
+                Issue.record("The loser could not take another name")
+                continue
+            }
+        }
+        for side in sides { await side.stop() }
+        await network.stop()
+    }
+
+    @Test func `a second writer keeps a server in shadow mode from starting`() async throws {
+        let folder = try TemporaryFolder()
+        let network = try await EthereumTestNode.start(errorLog: folder.path + "/node.log")
+        let keys = try network.accountKeys()
+        let registry = try await TestRegistry.deploy(
+            network.node(),
+            chainID: network.chainID,
+            founder: keys[0],
+            registrars: keys[1...2].map(\.account)
+        )
+        await #expect(throws: ChainStartError.refused(.otherRegistrar(keys[2].account))) {
+            try await ChainSide.start(registry, key: keys[1], mode: .shadow, folder: folder.path)
+        }
+        await network.stop()
+    }
 }

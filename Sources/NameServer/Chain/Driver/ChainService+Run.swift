@@ -41,6 +41,11 @@ extension ChainService {
         let registrars: Set<Address>
         do throws(ChainReadError) {
             registrars = try await chain.registrars()
+            let latest = try await chain.latest()
+            let (now, wallTime) = (time.now, time.wallTime)
+            shared.withLock { shared in
+                shared.health.observe(head: latest.number, time: latest.time, now: now, wallTime: wallTime)
+            }
         } catch {
             throw .unreachable(reason: "\(error)")
         }
