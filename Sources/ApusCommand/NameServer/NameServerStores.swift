@@ -1,20 +1,26 @@
 import NameServer
+import NameServerPostgreSQL
 
 /// Opens stores for commands, and says what is wrong in a sentence.
 enum NameServerStores {
-    static func openSQLite(
-        in folder: String,
+    static func open(
+        _ folder: NameServerFolder,
         log: String?,
         progress: (@Sendable (LogReplayReport) -> Void)? = nil
     ) async throws -> SQLNameStore {
         do {
-            let configuration = SQLiteStoreConfiguration(path: "\(folder)/names.sqlite", logPath: log)
+            if let database = folder.database {
+                let configuration = PostgreSQLStoreConfiguration(
+                    connection: database,
+                    logPath: log ?? "\(folder.path)/registrations.log"
+                )
+                return try await SQLNameStore.postgreSQL(configuration, progress: progress)
+            }
+            let configuration = SQLiteStoreConfiguration(path: "\(folder.path)/names.sqlite", logPath: log)
             return try await SQLNameStore.sqlite(configuration, progress: progress)
         } catch {
-            throw Failure(
-                kind: .refused,
-                sentence: "The names in \(folder) cannot be opened: \(reason(of: error))."
-            )
+            let place = folder.database == nil ? "in \(folder.path)" : "of the database"
+            throw Failure(kind: .refused, sentence: "The names \(place) cannot be opened: \(reason(of: error)).")
         }
     }
 

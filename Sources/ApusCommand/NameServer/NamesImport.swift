@@ -38,7 +38,7 @@ struct NamesImport: AsyncParsableCommand {
     func run() async throws {
         let lock = try folder.lock()
         defer { lock.release() }
-        let store = try await NameServerStores.openSQLite(in: folder.path, log: registrationsLog)
+        let store = try await NameServerStores.open(folder, log: registrationsLog)
         var options = NameImport.Options()
         options.badEvidence = keepBad ? .unsigned : .refuse
         options.chained = chained

@@ -56,7 +56,7 @@ struct NamesMigrateToChain: AsyncParsableCommand {
     func run() async throws {
         let lock = try folder.lock()
         defer { lock.release() }
-        let store = try await NameServerStores.openSQLite(in: folder.path, log: registrationsLog)
+        let store = try await NameServerStores.open(folder, log: registrationsLog)
         let registry = try await chain.open()
         let snapshot = try await store.snapshotRoot()
         let names = Int64(clamping: snapshot.count)
@@ -164,7 +164,7 @@ struct NamesMigrateToSQL: AsyncParsableCommand {
     func run() async throws {
         let lock = try folder.lock()
         defer { lock.release() }
-        let store = try await NameServerStores.openSQLite(in: folder.path, log: registrationsLog)
+        let store = try await NameServerStores.open(folder, log: registrationsLog)
         let registry = try await chain.open()
         let report: ChainExport.Report
         let root: String

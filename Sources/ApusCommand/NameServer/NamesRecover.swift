@@ -35,7 +35,7 @@ struct NamesRecover: AsyncParsableCommand {
             throw Failure(kind: .refused, sentence: "There is no log at \(log).")
         }
         let isJSON = json
-        let store = try await NameServerStores.openSQLite(in: folder.path, log: log) { report in
+        let store = try await NameServerStores.open(folder, log: log) { report in
             guard !isJSON, report.applied % 100_000 < 2_000 else { return }
             Output.note("\(report.applied) registrations recovered.")
         }

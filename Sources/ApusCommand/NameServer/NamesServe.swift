@@ -96,7 +96,7 @@ struct NamesServe: AsyncParsableCommand {
         let lock = try folder.lock()
         defer { lock.release() }
         let signals = StopSignals()
-        let store = try await NameServerStores.openSQLite(in: folder.path, log: registrationsLog)
+        let store = try await NameServerStores.open(folder, log: registrationsLog)
         let follower = mirror.map { MirrorFollower(origin: $0, store: store, logger: logger) }
         let chain = try await startChain(store, logger)
         let service = NameService(
@@ -210,10 +210,11 @@ struct NamesServe: AsyncParsableCommand {
             ]
             return Output.say(line.line)
         }
+        let place = folder.database == nil ? folder.path : "PostgreSQL"
         let kept = names == 1 ? "1 name" : "\(names) names"
         Output.say(
             """
-            The name server listens on \(url) and keeps \(kept) in \(folder.path).
+            The name server listens on \(url) and keeps \(kept) in \(place).
             Look at it in a browser, or try: curl \(url)/name/alice
             Set \(url) as the name server of an account in order to register a name. End it with Ctrl-C.
             """
