@@ -159,7 +159,8 @@ let package = Package(
             tests(
                 of: "NameServer",
                 [
-                    "NameRegistry", "NameServerPostgreSQL", "Ethereum", "JSON", "Keys", "Names", "Runtime", bigInt, grdb,
+                    "NameRegistry", "NameServerPostgreSQL", "Ethereum", "JSON", "Keys", "Names", "Runtime", bigInt,
+                    grdb,
                     hummingbird, asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
                 ]
             ),
