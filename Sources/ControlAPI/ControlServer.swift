@@ -36,8 +36,7 @@ public actor ControlServer {
     /// uses it.
     public func start() async throws {
         try? FileManager.default.removeItem(atPath: path)
-        let previous = umask(0o177)
-        defer { umask(previous) }
+        // The mask of the process is left alone: it holds for every thread. The folder admits nobody else in any case.
         let channel = try await ServerBootstrap(group: group)
             .bind(unixDomainSocketPath: path) { channel in
                 channel.eventLoop.makeCompletedFuture {
