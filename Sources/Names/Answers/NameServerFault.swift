@@ -1,5 +1,6 @@
 /// Why a server's answer is of no use.
-public enum NameServerFault: Error, Hashable, Sendable {
+// Boxed: values of more than four words do not survive typed throws of asynchronous functions in optimized builds.
+public indirect enum NameServerFault: Error, Hashable, Sendable {
     /// No connection, or it broke.
     case unreachable(String)
     /// No whole answer came in this many seconds.
