@@ -21,7 +21,7 @@ import Testing
         try await TestServer.run(listener: Self.listener { $0.headerPatience = .seconds(2) }) { server in
             let connection = try await RawConnection.open(to: server.port)
             if !begin.isEmpty { connection.send(begin) }
-            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(await connection.isClosed(within: .seconds(60)))
             let other = try await server.get("/name/alice")
             #expect(other.status == 404)
         }
@@ -37,7 +37,7 @@ import Testing
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
-            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(await connection.isClosed(within: .seconds(60)))
             dripping.cancel()
         }
     }
@@ -49,7 +49,7 @@ import Testing
             let answer = await connection.response()
             #expect(answer?.status == 400)
             #expect(answer?.body == #"{"success":false,"error":"invalid request"}"#)
-            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(await connection.isClosed(within: .seconds(60)))
         }
     }
 
@@ -82,7 +82,7 @@ import Testing
             #expect(answer?.status == 400)
             #expect(answer?.header("Connection") == "close")
             connection.send([UInt8](repeating: 0x20, count: 100_000))
-            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(await connection.isClosed(within: .seconds(60)))
         }
     }
 
@@ -132,7 +132,7 @@ import Testing
             var statuses: [Int] = []
             for _ in 0..<8 { statuses.append(await connection.response()?.status ?? 0) }
             #expect(statuses == [200, 404, 400, 200, 200, 200, 200, 200])
-            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(await connection.isClosed(within: .seconds(60)))
         }
     }
 
@@ -162,7 +162,7 @@ import Testing
             #expect(await connection.response()?.status == 404)
             let refusal = await connection.response()
             #expect(refusal == nil || refusal?.status == 400)
-            #expect(await connection.isClosed(within: .seconds(15)))
+            #expect(await connection.isClosed(within: .seconds(60)))
             #expect(try await server.get("/name/alice").status == 404)
         }
     }
@@ -196,7 +196,7 @@ import Testing
                     connection.send(mutations.next(of: Array(samples[round % samples.count].utf8)))
                 }
                 connection.endOutput()
-                #expect(await connection.isClosed(within: .seconds(15)), "seed \(seed), round \(round)")
+                #expect(await connection.isClosed(within: .seconds(60)), "seed \(seed), round \(round)")
             }
             #expect(try await server.get("/name/alice").status == 404)
         }
@@ -219,15 +219,15 @@ import Testing
             let busy = try await RawConnection.open(to: server.port)
             let idle = try await RawConnection.open(to: server.port)
             busy.send("GET /name/alice HTTP/1.1\r\nHost: x\r\n\r\n")
-            try await eventually(within: .seconds(10), every: .milliseconds(5), "the request has begun") {
+            try await eventually(within: .seconds(60), every: .milliseconds(5), "the request has begun") {
                 server.service.requests.count > 0 ? () : nil
             }
             let stopping = Task { await server.http.stop() }
             let answer = await busy.response()
             #expect(answer?.status == 404)
             #expect(answer?.header("Connection") == "close")
-            #expect(await busy.isClosed(within: .seconds(15)))
-            #expect(await idle.isClosed(within: .seconds(15)))
+            #expect(await busy.isClosed(within: .seconds(60)))
+            #expect(await idle.isClosed(within: .seconds(60)))
             await stopping.value
         }
     }

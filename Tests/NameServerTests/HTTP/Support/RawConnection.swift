@@ -83,7 +83,7 @@ final class RawConnection: Sendable {
     }
 
     /// The next answer, which is taken out of what was received; `nil` when none comes.
-    func response(isWithoutBody: Bool = false, within timeout: Duration = .seconds(20)) async -> RawResponse? {
+    func response(isWithoutBody: Bool = false, within timeout: Duration = .seconds(60)) async -> RawResponse? {
         await wait(within: timeout) { [collector] in
             collector.received.withLock { bytes in
                 guard let (response, length) = Self.parse(bytes, isWithoutBody: isWithoutBody) else { return nil }
