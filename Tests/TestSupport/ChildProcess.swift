@@ -55,6 +55,11 @@ public final class ChildProcess: Sendable {
         let inputEnd = try Self.connectInput(hasInput, &actions, &childEnds)
         let outputEnd = try Self.connect(output, to: STDOUT_FILENO, &actions, &childEnds)
         let errorEnd = try Self.connect(error, to: STDERR_FILENO, &actions, &childEnds)
+        // A socket that a child holds too would not look closed to its peer.
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
+            guard let descriptor = Int32(entry), descriptor > STDERR_FILENO else { continue }
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
