@@ -215,7 +215,7 @@ import Testing
     }
 
     @Test func `a server that stops answers what it has begun`() async throws {
-        try await TestServer.run(trouble: .slow(.milliseconds(300))) { server in
+        try await TestServer.run(trouble: .slow(.milliseconds(3_000))) { server in
             let busy = try await RawConnection.open(to: server.port)
             let idle = try await RawConnection.open(to: server.port)
             busy.send("GET /name/alice HTTP/1.1\r\nHost: x\r\n\r\n")
