@@ -1,6 +1,5 @@
 /// Why a node's answer is missing or cannot be used.
-// Boxed, as large values do not survive typed throws of asynchronous functions in optimized builds.
-public indirect enum NodeError: Error, Hashable, Sendable {
+public enum NodeError: Error, Hashable, Sendable {
     /// No endpoint could be reached or answered as HTTP promises; the text names the last trouble.
     case unreachable(String)
     /// No answer in time.

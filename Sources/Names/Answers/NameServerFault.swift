@@ -1,6 +1,5 @@
 /// Why a server's answer is of no use.
-// Boxed: values of more than four words do not survive typed throws of asynchronous functions in optimized builds.
-public indirect enum NameServerFault: Error, Hashable, Sendable {
+public enum NameServerFault: Error, Hashable, Sendable {
     /// No connection, or it broke.
     case unreachable(String)
     /// No whole answer came in this many seconds.

@@ -21,42 +21,33 @@ extension NameDirectory {
     }
 
     private nonisolated func examine(_ question: Question) async -> LookupResult {
-        let answers = await withTaskGroup(of: Examination.self) { group in
+        let answers = await withTaskGroup(of: (Int, Result<NameLookup, NameServerFault>).self) { group in
             for (index, server) in question.servers.enumerated() {
-                group.addTask { await self.examination(of: question.name, at: server, number: index) }
+                group.addTask { (index, await self.examined(question.name, at: server)) }
             }
-            var answers: [Int: Examination] = [:]
-            for await answer in group { answers[answer.number] = answer }
-            return answers
+            return await group.reduce(into: [Int: Result<NameLookup, NameServerFault>]()) { $0[$1.0] = $1.1 }
         }
         var lookups: [NameLookup] = []
         var problems: [NameServerProblem] = []
         for (index, server) in question.servers.enumerated() {
-            guard let answer = answers[index], answer.fault != .cancelled else { return .failure(.cancelled) }
-            if let lookup = answer.lookup { lookups.append(lookup) }
-            if let fault = answer.fault { problems.append(NameServerProblem(server, fault)) }
+            switch answers[index] {
+            case .success(let lookup): lookups.append(lookup)
+            case .failure(.cancelled), nil: return .failure(.cancelled)
+            case .failure(let fault): problems.append(NameServerProblem(server, fault))
+            }
         }
         return await settle(lookups, problems)
     }
 
-    /// What the examination of one server gave: one of both.
-    private final class Examination: Sendable {
-        let number: Int
-        let lookup: NameLookup?
-        let fault: NameServerFault?
-
-        init(_ number: Int, lookup: NameLookup? = nil, fault: NameServerFault? = nil) {
-            self.number = number
-            self.lookup = lookup
-            self.fault = fault
-        }
-    }
-
-    private func examination(of name: Name, at server: NameServerAddress, number: Int) async -> Examination {
+    // Not in the closure above: Swift 6.3 builds a wrong tuple there when a typed `catch` returns it, if it optimizes.
+    private func examined(
+        _ name: Name,
+        at server: NameServerAddress
+    ) async -> Result<NameLookup, NameServerFault> {
         do throws(NameServerFault) {
-            return Examination(number, lookup: try await examine(name, at: server))
+            return .success(try await examine(name, at: server))
         } catch {
-            return Examination(number, fault: error)
+            return .failure(error)
         }
     }
 
