@@ -139,8 +139,23 @@ struct DualCrashTests {
             let (peer, lines) = try await start(nil)
             for name in asked.sorted() { peer.send(name) }
             let wanted = asked
-            try await eventually(within: .seconds(60), every: .milliseconds(50), "all names are acknowledged") {
-                wanted.isSubset(of: lines.all) ? () : nil
+            do {
+                try await eventually(within: .seconds(60), every: .milliseconds(50), "all names are acknowledged") {
+                    wanted.isSubset(of: lines.all) ? () : nil
+                }
+            } catch {
+                let open = wanted.subtracting(lines.all).sorted()
+                let pool = try await network.call("test_pool")
+                let store = try await self.open()
+                let entries = try await store.read { try $0.outbox(in: OutboxEntry.State.allCases, limit: 100) }
+                print(
+                    "OPEN",
+                    open,
+                    (try? String(contentsOfFile: folder.path + "/server.log", encoding: .utf8))?.suffix(3_000) ?? "",
+                    pool,
+                    entries.map { ($0.id, $0.state, $0.nonce, $0.attempts, $0.error) }
+                )
+                throw error
             }
             acknowledged = asked
             try await network.call("test_mine", [2])
@@ -154,8 +169,8 @@ struct DualCrashTests {
             try await expectAcknowledged()
             let operations = try await store.read { try $0.chainOperations(from: 1, limit: 10_000) }
             #expect(operations.map(\.operation.name.text).sorted() == asked.sorted())
-            let count = try await network.node().ask(StorageContract(registry.store).word(RegistryLayout.sequence))
-            #expect(count == Word(UInt64(asked.count)))
+            let count = try await network.node().ask(StorageContract(registry.store).integer(RegistryLayout.sequence))
+            #expect(count == UInt64(asked.count))
             let root = try await store.snapshotRoot().root
             await store.close()
             // The log alone has it all.

@@ -171,10 +171,14 @@ struct PostgreSQLLossTests {
             #expect(next.isInserted || next.isIdentical)
             for number in known {
                 // Connections for reading are opened again, too.
-                let found = try await eventually(within: .seconds(30), every: .milliseconds(20), "a look-up is answered") {
+                let found = try await eventually(
+                    within: .seconds(30),
+                    every: .milliseconds(20),
+                    "a look-up is answered"
+                ) {
                     try? await store.find(Sample.name(number))
                 }
-                #expect(found?.record.account == Sample.account(number))
+                #expect(found.record.account == Sample.account(number))
             }
         }
         let last = try await store.read { try $0.lastLocalEntry() }
