@@ -58,6 +58,11 @@ public final class JamiPeer: Sendable {
         await client.process.stop(patience: .seconds(15))
     }
 
+    /// Ends the daemon without a goodbye, which would take seconds; for the end of a test.
+    public func kill() {
+        client.process.killGroup()
+    }
+
     /// Starts the same peer again after ``stop()``.
     ///
     /// Events from before are forgotten.
