@@ -16,48 +16,6 @@ struct CrisisTests {
 
     static func account(_ name: String) -> InfoHash { InfoHash(hashing: Array("account of \(name)".utf8)) }
 
-    /// Five signers, a registry, and one server that may be killed.
-    struct World: Sendable {
-        let folder: TemporaryFolder
-        let network: EthereumTestNode
-        let registry: TestRegistry
-        let options: [String]
-        let data: String
-
-        func server() async throws -> ServerProcess { try await ServerProcess.start(options, folder: data) }
-
-        static func make(_ mode: ServerMode, registrars: Int) async throws -> World {
-            let folder = try TemporaryFolder(named: "crisis")
-            let network = try await EthereumTestNode.startClique(
-                ["--interval", "0.25"],
-                errorLog: folder.path + "/network.log"
-            )
-            let keys = try network.accountKeys()
-            let registry = try await TestRegistry.deploy(
-                network.node(),
-                chainID: network.chainID,
-                founder: keys[0],
-                registrars: keys[1...registrars].map(\.account)
-            )
-            let keyFile = folder.path + "/registrar.key"
-            try Word(keys[1].secret)?.hex.write(toFile: keyFile, atomically: true, encoding: .utf8)
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: keyFile)
-            let endpoints = network.urls.prefix(2).flatMap { ["--rpc", $0] }
-            let options =
-                endpoints + [
-                    "--mode", mode.rawValue, "--council", registry.council.hex, "--registrar-key-file", keyFile,
-                    "--finality", "clique", "--block-time", "1",
-                ]
-            return World(
-                folder: folder,
-                network: network,
-                registry: registry,
-                options: options,
-                data: try folder.folder("data")
-            )
-        }
-    }
-
     /// Registers names at once; those that were acknowledged.
     static func register(_ names: [String], at server: ServerProcess) async -> [String: UInt] {
         await withTaskGroup(of: (String, UInt).self) { group in
@@ -70,7 +28,7 @@ struct CrisisTests {
 
     @Test(.timeLimit(.minutes(3)), arguments: ServerMode.allCases.filter(\.usesChain))
     func `nothing that was acknowledged is lost or given twice when the chain fails`(mode: ServerMode) async throws {
-        let world = try await World.make(mode, registrars: mode == .chain ? 2 : 1)
+        let world = try await ServedRegistry.onClique(mode, registrars: mode == .chain ? 2 : 1)
         let network = world.network
         var server = try await world.server()
         let before = (0..<Self.count).map { "before-\($0)" }
@@ -161,7 +119,7 @@ struct CrisisTests {
     }
 
     /// Another registrar writes to the other side of a partition.
-    private static func registerElsewhere(_ names: [String], in world: World) async throws {
+    private static func registerElsewhere(_ names: [String], in world: ServedRegistry) async throws {
         let key = try world.network.accountKeys()[2]
         let node = world.network.node([3])
         var nonce = try await node.transactionCount(of: key.account)
@@ -186,7 +144,7 @@ struct CrisisTests {
         }
     }
 
-    private static func newestHeaders(_ world: World, node index: Int) async throws -> [BlockHeader] {
+    private static func newestHeaders(_ world: ServedRegistry, node index: Int) async throws -> [BlockHeader] {
         let node = world.network.node([index])
         let newest = try await node.blockNumber()
         return try await node.blocks((newest > 4 ? newest - 4 : 1)...newest).compactMap { $0?.header }
@@ -196,7 +154,7 @@ struct CrisisTests {
     private static func expectRejection(
         of first: [BlockHeader],
         or second: [BlockHeader],
-        in world: World
+        in world: ServedRegistry
     ) async throws {
         let node = world.network.node()
         let genesis = try #require(try await node.block(.number(0)))
@@ -218,7 +176,7 @@ struct CrisisTests {
 
     @Test(.timeLimit(.minutes(2)))
     func `a new chain is made of the store, and new stores of the log and of the chain alone`() async throws {
-        let world = try await World.make(.shadow, registrars: 1)
+        let world = try await ServedRegistry.onClique(.shadow)
         let apus = try #require(Peers.apus)
         let first = try await ServerProcess.start([], folder: world.data)
         let names = (0..<25).map { "name-\($0)" }

@@ -54,12 +54,19 @@ final class ServerProcess: Sendable {
     }
 
     /// Registers an unsigned name.
-    func register(_ name: String, _ account: InfoHash, within timeout: TimeAmount = .seconds(100)) async -> UInt {
-        var request = HTTPClientRequest(url: "\(url)/name/\(name)")
+    func register(_ name: String, _ account: InfoHash) async -> UInt {
+        await post("/name/\(name)", ["addr": .string(account.hex), "owner": .string(account.hex)]).status
+    }
+
+    func post(
+        _ path: String,
+        _ body: JSONValue,
+        within timeout: TimeAmount = .seconds(100)
+    ) async -> (status: UInt, body: JSONValue) {
+        var request = HTTPClientRequest(url: url + path)
         request.method = .POST
-        let body: JSONValue = ["addr": .string(account.hex), "owner": .string(account.hex)]
         request.body = .bytes(Array(body.line.utf8))
-        return await exchange(request, within: timeout).status
+        return await exchange(request, within: timeout)
     }
 
     private func exchange(
