@@ -173,7 +173,15 @@ public final class JamiPeer: Sendable {
         try await call("sendTrustRequest", [.string(account.local), .string(id), ["hex": ""]])
     }
 
+    /// Accepts an invitation once the daemon holds it.
+    ///
+    /// It tells of an invitation a moment before it has stored the conversation's; whoever accepts meanwhile gets a
+    /// contact without a conversation.
     public func accept(_ id: String, as account: Account) async throws {
+        try await eventually(within: .seconds(30), every: .milliseconds(20), "jamid holds the invitation of \(id)") {
+            let requests = try await call("getConversationRequests", [.string(account.local)]).array ?? []
+            return requests.contains { $0["from"]?.string == id } ? () : nil
+        }
         try await call("acceptTrustRequest", [.string(account.local), .string(id)])
     }
 
