@@ -6,6 +6,7 @@ import NIOCore
 import NIOHTTP1
 import NameRegistry
 import TestSupport
+import Testing
 
 /// A whole name server as a process that can be killed.
 final class ServerProcess: Sendable {
@@ -61,16 +62,24 @@ final class ServerProcess: Sendable {
     }
 
     /// Registers an unsigned name.
-    func register(_ name: String, _ account: InfoHash, within timeout: TimeAmount = .seconds(100)) async -> UInt {
-        let body: JSONValue = ["addr": .string(account.hex), "owner": .string(account.hex)]
-        return await post("/name/\(name)", body.line, within: timeout)
+    func register(_ name: String, _ account: InfoHash) async -> UInt {
+        await post("/name/\(name)", ["addr": .string(account.hex), "owner": .string(account.hex)]).status
     }
 
-    func post(_ path: String, _ body: String, within timeout: TimeAmount = .seconds(100)) async -> UInt {
+    /// Registers the name of somebody who signs.
+    func register(_ name: String, by person: Person) async throws -> UInt {
+        await post("/name/\(name)", try #require(JSONValue(parsing: person.body(for: name)))).status
+    }
+
+    func post(
+        _ path: String,
+        _ body: JSONValue,
+        within timeout: TimeAmount = .seconds(100)
+    ) async -> (status: UInt, body: JSONValue) {
         var request = HTTPClientRequest(url: url + path)
         request.method = .POST
-        request.body = .bytes(Array(body.utf8))
-        return await exchange(request, within: timeout).status
+        request.body = .bytes(Array(body.line.utf8))
+        return await exchange(request, within: timeout)
     }
 
     private func exchange(

@@ -20,7 +20,7 @@ struct CrisisTests {
     @Test(.timeLimit(.minutes(6)), arguments: ServerMode.allCases.filter(\.usesChain))
     func `nothing that was acknowledged is lost or given twice when the chain fails`(mode: ServerMode) async throws {
         // In mode “chain” another server writes, too.
-        var crisis = try await Crisis(try await CrisisWorld.make(mode, registrars: mode == .chain ? 2 : 1))
+        var crisis = try await Crisis(try await CrisisWorld(mode, registrars: mode == .chain ? 2 : 1))
         let watching = crisis.watch()
         do {
             try await crisis.registerInCalm(Self.count)
@@ -42,7 +42,7 @@ struct CrisisTests {
 
     @Test(.timeLimit(.minutes(4)))
     func `C7: a new chain is made of the store, and new stores of the log and of the chain alone`() async throws {
-        let world = try await CrisisWorld.make(.shadow, registrars: 1)
+        let world = try await CrisisWorld(.shadow, registrars: 1)
         // Mode “sql”: killed in the middle, and asked again.
         var server = try await ServerProcess.start([], folder: world.data)
         let names = CrisisNames()
@@ -137,7 +137,7 @@ struct Crisis {
 
     mutating func registerInCalm(_ count: Int) async throws {
         phase = "in calm"
-        async let signed = server.post("/name/signed", try Person.ana.body(for: "signed"))
+        async let signed = server.register("signed", by: .ana)
         await names.register(calm, at: server, within: .seconds(120))
         #expect(names.acknowledged.count == count)
         #expect(try await signed == 200)

@@ -10,47 +10,23 @@ import Testing
 
 /// Five signers, a registry, and one server that may be killed.
 struct CrisisWorld: Sendable {
-    let folder: TemporaryFolder
-    let network: EthereumTestNode
-    let registry: TestRegistry
-    /// How commands find the registry.
-    let chain: [String]
     let mode: ServerMode
-    let data: String
+    private let served: ServedRegistry
 
-    static func make(_ mode: ServerMode, registrars: Int) async throws -> CrisisWorld {
-        let folder = try TemporaryFolder(named: "crisis")
-        let network = try await EthereumTestNode.startClique(
-            ["--interval", "0.2"],
-            errorLog: folder.path + "/network.log"
-        )
-        let keys = try network.accountKeys()
-        let registry = try await TestRegistry.deploy(
-            network.node(),
-            chainID: network.chainID,
-            founder: keys[0],
-            registrars: keys[1...registrars].map(\.account)
-        )
-        let keyFile = folder.path + "/registrar.key"
-        try Word(keys[1].secret)?.hex.write(toFile: keyFile, atomically: true, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: keyFile)
-        let endpoints = network.urls.prefix(2).flatMap { ["--rpc", $0] }
-        return CrisisWorld(
-            folder: folder,
-            network: network,
-            registry: registry,
-            chain: endpoints + [
-                "--council", registry.council.hex, "--registrar-key-file", keyFile, "--finality", "clique",
-                "--block-time", "1",
-            ],
-            mode: mode,
-            data: try folder.folder("data")
-        )
+    init(_ mode: ServerMode, registrars: Int) async throws {
+        self.mode = mode
+        served = try await ServedRegistry.onClique(mode, registrars: registrars, interval: "0.2")
     }
 
-    func server() async throws -> ServerProcess {
-        try await ServerProcess.start(["--mode", mode.rawValue] + chain, folder: data)
-    }
+    var folder: TemporaryFolder { served.folder }
+    var network: EthereumTestNode { served.network }
+    var registry: TestRegistry { served.registry }
+    /// The folder of the server.
+    var data: String { served.data }
+    /// How commands find the registry.
+    private var chain: [String] { served.options.filter { $0 != "--mode" && $0 != mode.rawValue } }
+
+    func server() async throws -> ServerProcess { try await served.server() }
 
     var nodeCount: Int { network.urls.count }
 
