@@ -10,14 +10,14 @@ import Testing
 
 /// How much the chain side of a server reads and writes at once, however much there is.
 @Suite(.timeLimit(.minutes(2))) struct ChainLoadTests {
-    private static let registrar = ChainSimulationTests.registrar(0)
+    static let registrar = ChainSimulationTests.registrar(0)
 
-    private static func open(_ folder: TemporaryFolder) async throws -> SQLNameStore {
+    static func open(_ folder: TemporaryFolder) async throws -> SQLNameStore {
         try await SQLNameStore.sqlite(SQLiteStoreConfiguration(path: folder.path + "/names.sqlite"))
     }
 
     /// Puts names into a store and its outbox; with operations of a chain they are final.
-    private static func fill(_ store: SQLNameStore, count: Int, isFinal: Bool) async throws {
+    static func fill(_ store: SQLNameStore, count: Int, isFinal: Bool) async throws {
         let head = Mutex(Word.zero)
         for first in stride(from: 1, through: count, by: 500) {
             try await store.write { writer in
