@@ -6,7 +6,6 @@ import NIOCore
 import NIOHTTP1
 import NameRegistry
 import TestSupport
-import Testing
 
 /// A whole name server as a process that can be killed.
 final class ServerProcess: Sendable {
@@ -66,19 +65,22 @@ final class ServerProcess: Sendable {
         await post("/name/\(name)", ["addr": .string(account.hex), "owner": .string(account.hex)]).status
     }
 
-    /// Registers the name of somebody who signs.
-    func register(_ name: String, by person: Person) async throws -> UInt {
-        await post("/name/\(name)", try #require(JSONValue(parsing: person.body(for: name)))).status
-    }
-
     func post(
         _ path: String,
         _ body: JSONValue,
         within timeout: TimeAmount = .seconds(100)
     ) async -> (status: UInt, body: JSONValue) {
+        await post(path, text: body.line, within: timeout)
+    }
+
+    func post(
+        _ path: String,
+        text: String,
+        within timeout: TimeAmount = .seconds(100)
+    ) async -> (status: UInt, body: JSONValue) {
         var request = HTTPClientRequest(url: url + path)
         request.method = .POST
-        request.body = .bytes(Array(body.line.utf8))
+        request.body = .bytes(Array(text.utf8))
         return await exchange(request, within: timeout)
     }
 

@@ -13,14 +13,18 @@ import Testing
 /// What the first name service of Jami died of: most signers of its chain failed while it went on acknowledging.
 ///
 /// The assertions C1 to C8 are named where they are made.
-@Suite(.enabled(if: Peers.missingForEthereum == nil && Peers.apus != nil, "the tools of the contracts are missing"))
+@Suite(
+    .enabled(if: Peers.missingForEthereum == nil && Peers.apus != nil, "the tools of the contracts are missing"),
+    .takingTurns,
+    .serialized
+)
 struct CrisisTests {
     static let count = 200
 
     @Test(.timeLimit(.minutes(6)), arguments: ServerMode.allCases.filter(\.usesChain))
     func `nothing that was acknowledged is lost or given twice when the chain fails`(mode: ServerMode) async throws {
         // In mode “chain” another server writes, too.
-        var crisis = try await Crisis(try await CrisisWorld(mode, registrars: mode == .chain ? 2 : 1))
+        var crisis = try await Crisis(try await CrisisWorld.make(mode, registrars: mode == .chain ? 2 : 1))
         let watching = crisis.watch()
         do {
             try await crisis.registerInCalm(Self.count)
@@ -42,7 +46,7 @@ struct CrisisTests {
 
     @Test(.timeLimit(.minutes(4)))
     func `C7: a new chain is made of the store, and new stores of the log and of the chain alone`() async throws {
-        let world = try await CrisisWorld(.shadow, registrars: 1)
+        let world = try await CrisisWorld.make(.shadow, registrars: 1)
         // Mode “sql”: killed in the middle, and asked again.
         var server = try await ServerProcess.start([], folder: world.data)
         let names = CrisisNames()
@@ -137,11 +141,12 @@ struct Crisis {
 
     mutating func registerInCalm(_ count: Int) async throws {
         phase = "in calm"
+        let signed = try Person.ana.body(for: "signed")
+        try await eventually(within: .seconds(60), "a signed name is acknowledged") {
+            await server.post("/name/signed", text: signed).status == 200 ? () : nil
+        }
         await names.register(calm, at: server, within: .seconds(120))
         #expect(names.acknowledged.count == count)
-        try await eventually(within: .seconds(60), "a signed registration is acknowledged") {
-            try await server.register("signed", by: .ana) == 200 ? () : nil
-        }
     }
 
     /// Three of five fail while registrations go on.

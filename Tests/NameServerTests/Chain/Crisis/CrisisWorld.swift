@@ -10,24 +10,19 @@ import Testing
 
 /// Five signers, a registry, and one server that may be killed.
 struct CrisisWorld: Sendable {
-    let mode: ServerMode
-    private let served: ServedRegistry
+    let served: ServedRegistry
 
-    init(_ mode: ServerMode, registrars: Int) async throws {
-        self.mode = mode
-        served = try await ServedRegistry.onClique(mode, registrars: registrars, interval: "0.2")
+    static func make(_ mode: ServerMode, registrars: Int) async throws -> CrisisWorld {
+        CrisisWorld(served: try await ServedRegistry.onClique(mode, registrars: registrars))
     }
+
+    func server() async throws -> ServerProcess { try await served.server() }
 
     var folder: TemporaryFolder { served.folder }
     var network: EthereumTestNode { served.network }
     var registry: TestRegistry { served.registry }
-    /// The folder of the server.
+    var mode: ServerMode { served.mode }
     var data: String { served.data }
-    /// How commands find the registry.
-    private var chain: [String] { served.options.filter { $0 != "--mode" && $0 != mode.rawValue } }
-
-    func server() async throws -> ServerProcess { try await served.server() }
-
     var nodeCount: Int { network.urls.count }
 
     // MARK: The network
@@ -114,7 +109,7 @@ struct CrisisWorld: Sendable {
     func migrate(_ arguments: [String], data: String) async throws -> JSONValue {
         let apus = try #require(Peers.apus)
         let result = try await run(
-            [apus, "names", "migrate"] + arguments + ["--json", "--data", data] + chain,
+            [apus, "names", "migrate"] + arguments + ["--json", "--data", data] + served.chain,
             within: .seconds(120)
         ).orThrow()
         return try #require(JSONValue(parsing: result.lines.last ?? ""))
