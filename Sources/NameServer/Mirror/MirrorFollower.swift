@@ -138,7 +138,12 @@ public final class MirrorFollower: Sendable {
         let now = time.wallTime
         try await store.write { writer in
             for entry in page.entries {
-                try Self.apply(entry, to: writer, at: entry.time.map { WallTime(milliseconds: $0) } ?? now)
+                try Self.apply(
+                    entry,
+                    ofChain: page.isOfChain,
+                    to: writer,
+                    at: entry.time.map { WallTime(milliseconds: $0) } ?? now
+                )
                 guard try writer.lastLocalEntry()?.head == entry.head else {
                     throw JournalReader.Problem.contradiction(
                         "operation \(entry.operation.sequence) does not fit to those before"
@@ -150,6 +155,7 @@ public final class MirrorFollower: Sendable {
 
     private static func apply(
         _ entry: JournalPage.Entry,
+        ofChain isOfChain: Bool,
         to writer: any NameStoreWriter,
         at time: WallTime
     ) throws {
@@ -173,7 +179,10 @@ public final class MirrorFollower: Sendable {
             }
             isApplied = try apply(.account(account, evidence: evidence), of: operation, to: writer, at: time)
         case (.transfer, _): isApplied = try apply(.owner(operation.owner), of: operation, to: writer, at: time)
-        case (.release, _): isApplied = try apply(.release, of: operation, to: writer, at: time)
+        case (.release, _):
+            // A council imports withdrawn names, too.
+            let isImported = isOfChain ? try writer.append(withdrawn: operation.name, at: time) : false
+            isApplied = isImported ? true : try apply(.release, of: operation, to: writer, at: time)
         case (.register, nil), (.address, nil): isApplied = false
         }
         guard isApplied else {

@@ -187,6 +187,11 @@ public protocol NameStoreWriter: NameStoreReader {
         at time: WallTime
     ) throws -> NameChangeOutcome
 
+    /// Applies the withdrawal of a name that was never registered here, as a council imports them: record and local log.
+    ///
+    /// - Returns: whether the name was free.
+    func append(withdrawn name: Name, at time: WallTime) throws -> Bool
+
     /// Puts a record as it is on the chain; the caller has decided that nothing acknowledged is overwritten.
     ///
     /// The local log does not get it. Throws when the account has another name.

@@ -182,6 +182,8 @@ final class MemoryTransaction: NameStoreWriter {
         .unknown
     }
 
+    func append(withdrawn name: Name, at time: WallTime) throws -> Bool { false }
+
     func put(_ record: StoredName) throws {
         let name = record.record.name
         if let account = record.record.account, let other = tables.accounts[account], other != name {

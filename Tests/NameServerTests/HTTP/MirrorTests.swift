@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    /// Operations as a chain has them: one that a council imported, one whose evidence is junk, and a usual one.
+    /// Operations as a chain has them: two that a council imported, one whose evidence is junk, and a usual one.
     fileprivate static func chainOperations() throws -> [(ChainOperation, NameEvidence?)] {
         let imported = try Person.ana.registration(of: "imported")
         let junk = NameEvidence(publicKey: [1, 2, 3], signature: [4])
@@ -88,7 +88,7 @@ import Testing
             ("bobby", usual.account, usual.evidenceDigest, usual.evidence),
         ]
         var head = Word.zero
-        return try contents.enumerated().map { index, content in
+        let registrations = try contents.enumerated().map { index, content in
             let operation = JournalOperation(
                 sequence: UInt64(index + 1),
                 kind: .register,
@@ -101,6 +101,17 @@ import Testing
             let chained = ChainOperation(operation: operation, block: 7, blockHash: Word(7), logIndex: 0, head: head)
             return (chained, content.evidence)
         }
+        let withdrawal = JournalOperation(
+            sequence: 4,
+            kind: .release,
+            name: try #require(Name(canonical: "withdrawn")),
+            owner: NameRecord.tombstone,
+            account: nil,
+            evidenceDigest: .zero
+        )
+        head = withdrawal.head(after: head)
+        let last = ChainOperation(operation: withdrawal, block: 7, blockHash: Word(7), logIndex: 1, head: head)
+        return registrations + [(last, nil)]
     }
 
     @Test(.timeLimit(.minutes(1)))
@@ -112,8 +123,10 @@ import Testing
                 try writer.append(operations.map(\.0))
             }
             try await TestServer.run(mirrorOf: Self.url(of: origin)) { mirror in
-                try await Self.follow(mirror, upTo: 3)
-                #expect(try await Self.sequenceAndHead(of: mirror.store).1 == operations[2].0.head)
+                try await Self.follow(mirror, upTo: 4)
+                #expect(try await Self.sequenceAndHead(of: mirror.store).1 == operations[3].0.head)
+                let withdrawn = try await mirror.store.find(operations[3].0.operation.name)
+                #expect(withdrawn?.record.isWithdrawn == true)
                 #expect(try await mirror.get("/v2/status").body.contains(#""unproved":2"#))
                 for name in ["imported", "junk"] {
                     let answer = try await mirror.get("/name/\(name)").body

@@ -83,6 +83,10 @@ extension StoreTransaction {
     private func replayChange(_ entry: LogEntry) throws(NameStoreError) -> ReplayedLine {
         let operation = entry.entry.operation
         guard var stored = try find(operation.name) else {
+            if operation.kind == .release {
+                try put(.withdrawn(operation.name, at: entry.entry.time))
+                return .applied
+            }
             throw .damaged(reason: "The registrations' log changes \(operation.name) before it was registered")
         }
         switch (operation.kind, operation.account, entry.evidence) {

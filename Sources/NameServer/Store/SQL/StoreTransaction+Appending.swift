@@ -74,6 +74,14 @@ extension StoreTransaction: NameStoreWriter {
         return .changed(stored)
     }
 
+    func append(withdrawn name: Name, at time: WallTime) throws(NameStoreError) -> Bool {
+        guard try find(name) == nil else { return false }
+        let stored = StoredName.withdrawn(name, at: time)
+        try put(stored)
+        try log(.release, stored.record, nil, chained: false, at: time)
+        return true
+    }
+
     /// Puts an operation at the end of the local log, and its line before the commit.
     private func log(
         _ kind: JournalOperation.Kind,
@@ -140,6 +148,19 @@ extension StoreTransaction: NameStoreWriter {
             SQLValue(digest: record.evidenceDigest), .integer(record.isWithdrawn ? 2 : 1),
             .integer(Int64(stored.state.rawValue)), SQLValue(stored.block), SQLValue(stored.created),
         ]
+    }
+}
+
+extension StoredName {
+    /// A name that is withdrawn, whoever had it before.
+    static func withdrawn(_ name: Name, at time: WallTime) -> StoredName {
+        StoredName(
+            record: NameRecord(name: name, owner: NameRecord.tombstone, account: nil, evidenceDigest: .zero),
+            evidence: nil,
+            state: .accepted,
+            block: nil,
+            created: time
+        )
     }
 }
 

@@ -15,8 +15,7 @@ import Testing
 /// The assertions C1 to C8 are named where they are made.
 @Suite(
     .enabled(if: Peers.missingForEthereum == nil && Peers.apus != nil, "the tools of the contracts are missing"),
-    .takingTurns,
-    .serialized
+    .takingTurns
 )
 struct CrisisTests {
     static let count = 200
@@ -226,7 +225,7 @@ struct Crisis {
         posting = Task { await names.register(apart, at: server, within: .seconds(120)) }
         if world.mode == .chain { try await world.registerElsewhere(["apart-0", "other-0"], node: 3) }
         try await eventually(within: .seconds(60), every: .milliseconds(100), "the names are on this side") {
-            await areApart(in: "included") ? () : nil
+            await areSettled(apart, in: ["included"]) ? () : nil
         }
         for name in apart {
             let here = try await world.accountOnChain(of: name, node: 0)
@@ -237,10 +236,12 @@ struct Crisis {
         try await keepStaleProof()
     }
 
-    /// Whether all names that were asked for while the network is parted are so far on their way.
-    private func areApart(in state: String) async -> Bool {
-        for name in apart {
-            guard await server.get("/v2/name/\(name)").body["state"]?.string == state else { return false }
+    /// Whether names are so far on their way.
+    private func areSettled(_ names: [String], in states: Set<String>) async -> Bool {
+        for name in names {
+            guard let state = await server.get("/v2/name/\(name)").body["state"]?.string, states.contains(state) else {
+                return false
+            }
         }
         return true
     }
@@ -274,7 +275,7 @@ struct Crisis {
         try await world.network.call("clique_pause", [true])
         try await world.network.call("clique_heal")
         try await eventually(within: .seconds(30), every: .milliseconds(50), "C6: replaced inclusions are sent again") {
-            await areApart(in: "sent") ? () : nil
+            await areSettled(apart, in: ["sent"]) ? () : nil
         }
         try await world.network.call("clique_sealing", [[0, 1, 2, 3, 4], true])
         try await world.network.call("clique_pause", [false])
@@ -296,6 +297,10 @@ struct Crisis {
         try await drain()
         await names.register(names.open.filter { $0 != contested }, at: server, within: .seconds(60))
         #expect(names.open == [contested].compactMap(\.self))
+        let late = during + dying + apart + ["late"]
+        try await eventually(within: .seconds(120), every: .milliseconds(200), "C5: all names are on the chain") {
+            await areSettled(late.filter { $0 != contested }, in: ["included", "final"]) ? () : nil
+        }
         try await drain()
     }
 
