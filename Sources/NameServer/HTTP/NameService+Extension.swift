@@ -118,9 +118,6 @@ extension NameService {
             case .currentName(let name):
                 guard let name else { return ExtensionAnswers.invalidName }
                 let reveal = try await verified { try ExtensionRequest(body).reveal(of: name) }
-                guard Self.fitsContract(reveal.registration.evidence) else {
-                    throw ExtensionRequest.Problem.missing("publicKey")
-                }
                 let state = try await chain.reveal(reveal.registration, secret: reveal.secret)
                 return Reply(.accepted, .object { $0.add("state", plain: state.text) })
             case .ownerRequest(let name, let kind):

@@ -72,6 +72,13 @@ package struct OutboxCore: Sendable {
         backoff = Backoff(initial: .milliseconds(500), cap: .seconds(60))
     }
 
+    private static let commitmentRequired = "commit required"
+
+    /// Why some registrations wait for the council while others go on; `nil` when none does.
+    package var hindrance: String? {
+        items.values.contains { $0.entry.error == Self.commitmentRequired } ? Self.commitmentRequired : nil
+    }
+
     /// Room for more registrations.
     package var room: Int { max(0, limits.window - items.count) }
     package var ids: [Int64] { items.keys.sorted() }
@@ -156,6 +163,11 @@ package struct OutboxCore: Sendable {
             item.due = now + blockTime
         case .refused(.commitment):
             item.due = now + blockTime * limits.patience
+        case .refused(.commitmentRequired):
+            // Those behind it that were committed to are not held up.
+            item.due = now + limits.pause
+            item.entry.error = Self.commitmentRequired
+            changed.insert(id)
         case .refused(.notAllowed(let reason)):
             item.due = now
             pause(reason, now: now)
