@@ -9,16 +9,20 @@ struct ServedRegistry: Sendable {
     let folder: TemporaryFolder
     let network: EthereumTestNode
     let registry: TestRegistry
-    let options: [String]
+    /// How commands find the registry.
+    let chain: [String]
+    let mode: ServerMode
     let data: String
 
-    func server() async throws -> ServerProcess { try await ServerProcess.start(options, folder: data) }
+    func server() async throws -> ServerProcess {
+        try await ServerProcess.start(["--mode", mode.rawValue] + chain, folder: data)
+    }
 
     /// On five Clique signers.
     static func onClique(
         _ mode: ServerMode,
         registrars: Int = 1,
-        interval: String = "0.25"
+        interval: String = "0.2"
     ) async throws -> ServedRegistry {
         let folder = try TemporaryFolder(named: "registry")
         let network = try await EthereumTestNode.startClique(
@@ -60,10 +64,11 @@ struct ServedRegistry: Sendable {
             folder: folder,
             network: network,
             registry: registry,
-            options: endpoints + [
-                "--mode", mode.rawValue, "--council", registry.council.hex, "--registrar-key-file", keyFile,
-                "--finality", finality, "--block-time", "1",
+            chain: endpoints + [
+                "--council", registry.council.hex, "--registrar-key-file", keyFile, "--finality", finality,
+                "--block-time", "1",
             ],
+            mode: mode,
             data: try folder.folder("data")
         )
     }

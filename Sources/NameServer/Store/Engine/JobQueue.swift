@@ -1,11 +1,13 @@
 import Dispatch
+import Runtime
 import Synchronization
 
 /// Jobs of many tasks for one thread, which takes all that wait at once.
 final class JobQueue<Job: Sendable>: Sendable {
     private struct State {
         var jobs: [Job] = []
-        var isAsleep = false
+        /// How many waiting jobs wake the thread; `nil` while it is awake.
+        var wakesAt: Int?
         var isClosed = false
     }
 
@@ -28,8 +30,9 @@ final class JobQueue<Job: Sendable>: Sendable {
                 return (.unavailable(reason: "\(limit) requests are waiting already"), false)
             }
             state.jobs.append(job)
-            defer { state.isAsleep = false }
-            return (nil, state.isAsleep)
+            guard let wakesAt = state.wakesAt, state.jobs.count >= wakesAt else { return (nil, false) }
+            state.wakesAt = nil
+            return (nil, true)
         }
         if wakes { alarm.signal() }
         return refusal
@@ -40,7 +43,7 @@ final class JobQueue<Job: Sendable>: Sendable {
         while true {
             let (jobs, isClosed) = state.withLock { state -> ([Job], Bool) in
                 let jobs = Self.takeJobs(upTo: count, of: &state)
-                state.isAsleep = jobs.isEmpty && !state.isClosed
+                state.wakesAt = jobs.isEmpty && !state.isClosed ? 1 : nil
                 return (jobs, state.isClosed)
             }
             if !jobs.isEmpty { return jobs }
@@ -49,9 +52,19 @@ final class JobQueue<Job: Sendable>: Sendable {
         }
     }
 
-    /// What waits at this moment.
-    func takeWaiting(upTo count: Int) -> [Job] {
-        state.withLock { Self.takeJobs(upTo: count, of: &$0) }
+    /// What waits when a time is over, or as soon as so many do.
+    func gather(upTo count: Int, within time: Duration) -> [Job] {
+        let deadline = DispatchTime.now() + time.inSeconds
+        let waits = state.withLock { state in
+            guard state.jobs.count < count, !state.isClosed else { return false }
+            state.wakesAt = count
+            return true
+        }
+        if waits { _ = alarm.wait(timeout: deadline) }
+        return state.withLock { state in
+            state.wakesAt = nil
+            return Self.takeJobs(upTo: count, of: &state)
+        }
     }
 
     private static func takeJobs(upTo count: Int, of state: inout State) -> [Job] {
@@ -69,8 +82,8 @@ final class JobQueue<Job: Sendable>: Sendable {
     func close() {
         let wakes = state.withLock { state in
             state.isClosed = true
-            defer { state.isAsleep = false }
-            return state.isAsleep
+            defer { state.wakesAt = nil }
+            return state.wakesAt != nil
         }
         if wakes { alarm.signal() }
     }

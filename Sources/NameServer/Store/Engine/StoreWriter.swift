@@ -1,4 +1,3 @@
-import Foundation
 import NameRegistry
 import Runtime
 import Synchronization
@@ -58,8 +57,7 @@ final class StoreWriter {
     func run() {
         while var jobs = queue.take(upTo: limits.groupSize) {
             if hadCompany, jobs.count < limits.groupSize, jobs.contains(where: \.isRegistration) {
-                Thread.sleep(forTimeInterval: limits.gatherTime / .seconds(1))
-                jobs += queue.takeWaiting(upTo: limits.groupSize - jobs.count)
+                jobs += queue.gather(upTo: limits.groupSize - jobs.count, within: limits.gatherTime)
             }
             hadCompany = jobs.count > 1
             commit(jobs)
