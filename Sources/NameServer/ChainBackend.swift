@@ -34,8 +34,8 @@ public protocol ChainBackend: Sendable {
     ///
     /// A name that is not registered has a proof, too: of its absence.
     func proof(of name: Name, at block: UInt64?) async throws(ChainFailure) -> String
-    /// `nil` for an account without a name, whose absence is not proved.
-    func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String?
+    /// The same of an account's name, or of its having none.
+    func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String
 
     /// Relays the commitment of a registration that is to be revealed later.
     ///

@@ -48,8 +48,9 @@ struct RelayWorld: SharedWorld {
     /// Registers a name as old clients do.
     func register(_ owner: Owner, _ name: String) async throws -> Name {
         let body = try #require(JSONValue(parsing: try owner.person.body(for: name)))
-        let answer = await server.post("/name/\(name)", body)
-        guard answer.status == 200 else { throw PeerError("\(name) was not registered: \(answer)") }
+        try await eventually(within: .seconds(90), "\(name) is registered") {
+            await server.post("/name/\(name)", body).status == 200 ? () : nil
+        }
         return try #require(Name(canonical: name))
     }
 
@@ -118,6 +119,12 @@ struct RelayWorld: SharedWorld {
         }
     }
 
+    /// What was done with a name, by the journal that mirrors follow.
+    func history(of name: Name) async -> [String] {
+        let entries = await server.get("/v2/journal?from=1&limit=1000").body["entries"]?.array ?? []
+        return entries.filter { $0["name"]?.string == name.text }.compactMap { $0["op"]?.string }
+    }
+
     /// What our client finds out at the server.
     func lookup(_ name: Name) async throws -> NameLookup {
         let address = try #require(NameServerAddress(server.url))
@@ -177,6 +184,8 @@ struct RelayTests {
         #expect(record["addr"]?.string == Address(seller.account).hex)
         try await world.expectSuccess(path, try await body(buyer, to: seller))
         _ = try await world.finalRecord(of: name) { $0["owner"]?.string == seller.key.account.hex }
+        let history = await world.history(of: name)
+        #expect(history == ["register", "transfer", "transfer"])
         // Whom it leads to is another matter, and still signed.
         let lookup = try await world.lookup(name)
         #expect(lookup.account == seller.account)
@@ -209,6 +218,8 @@ struct RelayTests {
         let lookup = try await world.lookup(name)
         #expect(lookup.account == phone.account)
         #expect(lookup.assurance == .signed)
+        let history = await world.history(of: name)
+        #expect(history == ["register", "address"])
         let named = try await world.lookup(phone.account)
         #expect(named == name)
         let unnamed = try await world.lookup(owner.account)
@@ -234,6 +245,8 @@ struct RelayTests {
         let record = try await world.finalRecord(of: name) { $0["withdrawn"] == true }
         #expect(record["owner"]?.string == NameRecord.tombstone.hex)
         #expect(record["addr"] == nil)
+        let history = await world.history(of: name)
+        #expect(history == ["register", "release"])
         let lookup = try await world.lookup(name)
         #expect(lookup.answer == .absent)
         let unnamed = try await world.lookup(owner.account)

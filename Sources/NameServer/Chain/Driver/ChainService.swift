@@ -186,9 +186,11 @@ public final class ChainService: ChainBackend {
         return try await proofs.proof(of: name, at: try provable(block), stored: try await stored(name))
     }
 
-    public func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String? {
+    public func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String {
         guard let proofs else { throw .unavailable(reason: "this chain has no proofs") }
-        guard let stored = try? await store.find(account) else { return nil }
+        guard let stored = try await stored(account) else {
+            return try await proofs.proof(ofUnnamed: account, at: try provable(block))
+        }
         return try await proofs.proof(
             of: stored.record.name,
             account: account,
@@ -200,6 +202,14 @@ public final class ChainService: ChainBackend {
     private func stored(_ name: Name) async throws(ChainFailure) -> StoredName? {
         do throws(NameStoreError) {
             return try await store.find(name)
+        } catch {
+            throw .unavailable(reason: "the store cannot be read")
+        }
+    }
+
+    private func stored(_ account: InfoHash) async throws(ChainFailure) -> StoredName? {
+        do throws(NameStoreError) {
+            return try await store.find(account)
         } catch {
             throw .unavailable(reason: "the store cannot be read")
         }
