@@ -148,6 +148,7 @@ struct RelayWorld: SharedWorld {
 /// What owners and committed people ask for by the extension API, through our server at a real contract.
 @Suite(
     .enabled(if: Peers.missingForEthereum == nil && Peers.apus != nil),
+    .takingTurns,
     SharingWorld(RelayWorld.self),
     .serialized,
     .timeLimit(.minutes(2))
