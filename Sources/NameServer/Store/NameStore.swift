@@ -161,12 +161,18 @@ public protocol NameStoreReader {
     func chainHeads(limit: Int) throws -> [ChainHead]
 
     /// Entries in the order in which they were put there.
-    func outbox(in states: [OutboxEntry.State], limit: Int) throws -> [OutboxEntry]
+    func outbox(in states: [OutboxEntry.State], after id: Int64, limit: Int) throws -> [OutboxEntry]
     func outboxEntry(localSequence: UInt64) throws -> OutboxEntry?
     func outboxCounts() throws -> [OutboxEntry.State: Int]
     func conflicts(unresolvedOnly: Bool, limit: Int) throws -> [NameConflict]
     /// Small values by name, such as the mode that was last used.
     func setting(_ key: String) throws -> String?
+}
+
+extension NameStoreReader {
+    public func outbox(in states: [OutboxEntry.State], limit: Int) throws -> [OutboxEntry] {
+        try outbox(in: states, after: 0, limit: limit)
+    }
 }
 
 public protocol NameStoreWriter: NameStoreReader {
