@@ -5,7 +5,8 @@ import Synchronization
 final class JobQueue<Job: Sendable>: Sendable {
     private struct State {
         var jobs: [Job] = []
-        var isAsleep = false
+        /// How many jobs must wait before the thread is woken.
+        var wakingCount: Int?
         var isClosed = false
     }
 
@@ -28,8 +29,9 @@ final class JobQueue<Job: Sendable>: Sendable {
                 return (.unavailable(reason: "\(limit) requests are waiting already"), false)
             }
             state.jobs.append(job)
-            defer { state.isAsleep = false }
-            return (nil, state.isAsleep)
+            guard let count = state.wakingCount, state.jobs.count >= count else { return (nil, false) }
+            state.wakingCount = nil
+            return (nil, true)
         }
         if wakes { alarm.signal() }
         return refusal
@@ -40,7 +42,7 @@ final class JobQueue<Job: Sendable>: Sendable {
         while true {
             let (jobs, isClosed) = state.withLock { state -> ([Job], Bool) in
                 let jobs = Self.takeJobs(upTo: count, of: &state)
-                state.isAsleep = jobs.isEmpty && !state.isClosed
+                state.wakingCount = jobs.isEmpty && !state.isClosed ? 1 : nil
                 return (jobs, state.isClosed)
             }
             if !jobs.isEmpty { return jobs }
@@ -49,9 +51,22 @@ final class JobQueue<Job: Sendable>: Sendable {
         }
     }
 
-    /// What waits at this moment.
-    func takeWaiting(upTo count: Int) -> [Job] {
-        state.withLock { Self.takeJobs(upTo: count, of: &$0) }
+    /// Takes what waits as soon as that is a number of jobs, and what there is after some time.
+    func gather(_ wanted: Int, within time: Duration, upTo count: Int) -> [Job] {
+        let deadline = DispatchTime.now() + time / .seconds(1)
+        var isLate = false
+        while true {
+            let jobs = state.withLock { state -> [Job]? in
+                guard state.jobs.count >= min(wanted, count) || state.isClosed || isLate else {
+                    state.wakingCount = min(wanted, count)
+                    return nil
+                }
+                state.wakingCount = nil
+                return Self.takeJobs(upTo: count, of: &state)
+            }
+            if let jobs { return jobs }
+            isLate = alarm.wait(timeout: deadline) == .timedOut
+        }
     }
 
     private static func takeJobs(upTo count: Int, of state: inout State) -> [Job] {
@@ -69,8 +84,8 @@ final class JobQueue<Job: Sendable>: Sendable {
     func close() {
         let wakes = state.withLock { state in
             state.isClosed = true
-            defer { state.isAsleep = false }
-            return state.isAsleep
+            defer { state.wakingCount = nil }
+            return state.wakingCount != nil
         }
         if wakes { alarm.signal() }
     }
