@@ -1,6 +1,12 @@
 // swift-tools-version:6.2
 import PackageDescription
 
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .unsafeFlags(["-parse-as-library"]),
+]
+
 let package = Package(
     name: "Benchmarks",
     platforms: [.macOS("26.0")],
@@ -23,11 +29,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: [
-                .swiftLanguageMode(.v6),
-                .enableUpcomingFeature("ExistentialAny"),
-                .unsafeFlags(["-parse-as-library"]),
-            ]
+            swiftSettings: settings
         ),
         .executableTarget(
             name: "NamesBench",
@@ -44,11 +46,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: [
-                .swiftLanguageMode(.v6),
-                .enableUpcomingFeature("ExistentialAny"),
-                .unsafeFlags(["-parse-as-library"]),
-            ]
+            swiftSettings: settings
         ),
         .executableTarget(
             name: "NameStoreBench",
@@ -60,11 +58,7 @@ let package = Package(
                 .product(name: "Runtime", package: "Apus"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
-            swiftSettings: [
-                .swiftLanguageMode(.v6),
-                .enableUpcomingFeature("ExistentialAny"),
-                .unsafeFlags(["-parse-as-library"]),
-            ]
+            swiftSettings: settings
         ),
     ]
 )

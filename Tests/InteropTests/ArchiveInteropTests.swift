@@ -22,7 +22,7 @@ extension InteropTests {
                 )
                 #expect(theirs.id == ours.id)
                 #expect(theirs.device != ours.device)
-                await jami.stop()
+                jami.kill()
                 await apus.close()
             }
         }

@@ -28,6 +28,7 @@ func withNetwork<Result>(
         await lab.close()
         return result
     } catch {
+        print(lab.logs())
         await lab.close()
         throw error
     }

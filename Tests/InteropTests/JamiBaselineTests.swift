@@ -46,8 +46,8 @@ extension InteropTests {
                     let right = try await bob.commits(of: conversation, of: bobAccount)
                     return left.map(\.id) == right.map(\.id) ? () : nil
                 }
-                await alice.stop()
-                await bob.stop()
+                alice.kill()
+                bob.kill()
             }
         }
     }

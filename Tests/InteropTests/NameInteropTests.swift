@@ -46,7 +46,7 @@ extension InteropTests {
                 let nobody = try await apus.run(["name", "lookup", "ana_a", "--server", server.url])
                 #expect(!nobody.succeeded)
                 await apus.close()
-                await jami.stop()
+                jami.kill()
             }
         }
     }

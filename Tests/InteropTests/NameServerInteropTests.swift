@@ -38,7 +38,7 @@ extension InteropTests {
                 #expect(await server.stop())
                 #expect(try await jami.lookUp(name: "stranger", of: alice).status == .error)
                 #expect(try await jami.register("latecomer", of: alice) == .error)
-                await jami.stop()
+                jami.kill()
             }
         }
 
@@ -81,7 +81,7 @@ extension InteropTests {
             alice: JamiPeer.Account,
             locked: JamiPeer.Account
         ) async throws {
-            await jami.stop()
+            jami.kill()
             try jami.forgetNames()
             try await jami.startAgain()
             try await jami.waitUntilAnnounced(alice)

@@ -172,6 +172,6 @@ final class Talk {
 
     func end() async {
         await apus.close()
-        await jami.stop()
+        jami.kill()
     }
 }

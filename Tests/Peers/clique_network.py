@@ -3,12 +3,13 @@
 has full power. The rules are those of London.
 
     clique_network.py [--signers 5] [--host 127.0.0.1] [--chain-id 1551] [--interval 0.2] [--period 0]
-                      [--epoch 30000] [--accounts 10] [--finalized none|seals] [--paused]
+                      [--epoch 30000] [--accounts 10] [--finalized none|seals] [--paused] [--signer-phrase TEXT]
 
 stdout, one line when it is ready:
     {"event": "ready", "control": port, "chainId": 1551, "genesis": "0x<header>", "keys": […], "addresses": […],
      "nodes": [{"index": 0, "port": …, "url": …, "signer": "0x…"}, …]}
-Signers are in the order of their addresses, so that signer `number % count` is in turn.
+Signers are in the order of their addresses, so that signer `number % count` is in turn. Their keys come from
+`--signer-phrase`: networks that differ in nothing else have the same contracts at the same addresses.
 
 Time. Every `--interval` seconds, one signer of each connected part of the network seals a block, be it empty: the one in
 turn if it can, else any other; none if every signer there has sealed one of the last count/2 blocks. `--period` is what
@@ -189,7 +190,7 @@ class Network:
         self.faults = None
         self.wake = threading.Event()
 
-        keys = [account(f"apus test signer {index}") for index in range(options.signers)]
+        keys = [account(f"{options.signer_phrase} {index}") for index in range(options.signers)]
         keys.sort(key=lambda key: key.public_key.to_canonical_address())
         self.members = [key.public_key.to_canonical_address() for key in keys]
         funds = {key.public_key.to_canonical_address(): WEI for key in accounts(options.accounts)}
@@ -432,6 +433,7 @@ def main():
     parser.add_argument("--accounts", type=int, default=10)
     parser.add_argument("--finalized", choices=("none", "seals"), default="none")
     parser.add_argument("--paused", action="store_true")
+    parser.add_argument("--signer-phrase", default="apus test signer")
     options = parser.parse_args()
 
     network = Network(options)

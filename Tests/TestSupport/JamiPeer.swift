@@ -58,6 +58,11 @@ public final class JamiPeer: Sendable {
         await client.process.stop(patience: .seconds(15))
     }
 
+    /// Ends the daemon without a goodbye, which would take seconds; for the end of a test.
+    public func kill() {
+        client.process.killGroup()
+    }
+
     /// Starts the same peer again after ``stop()``.
     ///
     /// Events from before are forgotten.
@@ -168,7 +173,15 @@ public final class JamiPeer: Sendable {
         try await call("sendTrustRequest", [.string(account.local), .string(id), ["hex": ""]])
     }
 
+    /// Accepts an invitation once the daemon holds it.
+    ///
+    /// It tells of an invitation a moment before it has stored the conversation's; whoever accepts meanwhile gets a
+    /// contact without a conversation.
     public func accept(_ id: String, as account: Account) async throws {
+        try await eventually(within: .seconds(30), every: .milliseconds(20), "jamid holds the invitation of \(id)") {
+            let requests = try await call("getConversationRequests", [.string(account.local)]).array ?? []
+            return requests.contains { $0["from"]?.string == id } ? () : nil
+        }
         try await call("acceptTrustRequest", [.string(account.local), .string(id)])
     }
 

@@ -60,6 +60,16 @@ public final class NetworkLab: Sendable {
         try await client.request(["do": "link", "name": .string(name), "up": .boolean(plugged)])
     }
 
+    /// The ends of what the programs on the hosts have logged, for the report of a failure.
+    public func logs(lines: Int = 200) -> String {
+        let paths = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
+        return paths.filter { $0.hasSuffix(".log") }.sorted().map { path in
+            let text = (try? String(contentsOfFile: "\(folder.path)/\(path)", encoding: .utf8)) ?? ""
+            let end = text.split(separator: "\n").suffix(lines).joined(separator: "\n")
+            return "---- the end of \(path)\n\(end)"
+        }.joined(separator: "\n")
+    }
+
     /// Removes everything that was made.
     public func close() async {
         await client.process.stop(patience: .seconds(20))

@@ -326,7 +326,8 @@ class Five:
 
     def __init__(self, **changes):
         options = {"host": "127.0.0.1", "period": 0, "epoch": 30_000, "interval": 1, "finalized": "none",
-                   "paused": True, "signers": 5, "chain_id": CHAIN_ID, "accounts": 2} | changes
+                   "paused": True, "signers": 5, "chain_id": CHAIN_ID, "accounts": 2,
+                   "signer_phrase": "apus test signer"} | changes
         self.network = clique_network.Network(type("Options", (), options))
         for node in self.network.nodes:
             node.start()

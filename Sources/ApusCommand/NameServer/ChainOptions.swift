@@ -81,13 +81,9 @@ struct ChainOptions: ParsableArguments {
                 key: key
             )
         } catch {
-            let reason =
-                switch error {
-                case .unreachable(let reason), .inconsistent(let reason): reason
-                }
             throw Failure(
                 kind: .refused,
-                sentence: "The registry of the council \(council.checksummed) cannot be read: \(reason)."
+                sentence: "The registry of the council \(council.checksummed) cannot be read: \(error.reason)."
             )
         }
     }

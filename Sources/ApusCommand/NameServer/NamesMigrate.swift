@@ -119,9 +119,8 @@ struct NamesMigrateToChain: AsyncParsableCommand {
         case ChainImport.Failure.importClosed:
             "The import is closed. Let the council open it: apus council propose configure import open"
         case ChainImport.Failure.refused(let reason): "The registry refuses the names: \(reason)."
-        case ChainImport.Failure.unreachable(let reason), ChainExport.Failure.unreachable(let reason),
-            ChainComparison.Failure.unreachable(let reason):
-            "No node of the chain answers: \(reason). Run this again; it goes on where it ended."
+        case let error as ChainReadError:
+            "No node of the chain answers: \(error.reason). Run this again; it goes on where it ended."
         case ChainImport.Failure.notIncluded:
             "The chain takes no transactions at present. Run this again later; it goes on where it ended."
         case ChainComparison.Failure.notFinal(let block, let final):

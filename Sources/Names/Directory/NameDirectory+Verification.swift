@@ -21,9 +21,11 @@ extension NameDirectory {
     }
 
     private nonisolated func examine(_ question: Question) async -> LookupResult {
+        // Of servers that are asked at once, the one that lags behind by a block does not go back.
+        let earlier = await judge?.highest()
         let answers = await withTaskGroup(of: (Int, Result<NameLookup, NameServerFault>).self) { group in
             for (index, server) in question.servers.enumerated() {
-                group.addTask { (index, await self.examined(question.name, at: server)) }
+                group.addTask { (index, await self.examined(question.name, at: server, since: earlier)) }
             }
             return await group.reduce(into: [Int: Result<NameLookup, NameServerFault>]()) { $0[$1.0] = $1.1 }
         }
@@ -42,10 +44,11 @@ extension NameDirectory {
     // Not in the closure above: Swift 6.3 builds a wrong tuple there when a typed `catch` returns it, if it optimizes.
     private func examined(
         _ name: Name,
-        at server: NameServerAddress
+        at server: NameServerAddress,
+        since earlier: AcceptedBlocks.Block?
     ) async -> Result<NameLookup, NameServerFault> {
         do throws(NameServerFault) {
-            return .success(try await examine(name, at: server))
+            return .success(try await examine(name, at: server, since: earlier))
         } catch {
             return .failure(error)
         }
@@ -69,13 +72,17 @@ extension NameDirectory {
     }
 
     /// What one server says, compared with what it proves.
-    private func examine(_ name: Name, at server: NameServerAddress) async throws(NameServerFault) -> NameLookup {
+    private func examine(
+        _ name: Name,
+        at server: NameServerAddress,
+        since earlier: AcceptedBlocks.Block?
+    ) async throws(NameServerFault) -> NameLookup {
         let answer = try await client.name(name, at: server)
         let plain = try judge(answer, of: name, at: server)
         guard let judge else { return plain }
         let proved: ProvedName
         do throws(NameServerFault) {
-            proved = try await judge.proved(try await client.proof(of: name, at: server), of: name)
+            proved = try await judge.proved(try await client.proof(of: name, at: server), of: name, since: earlier)
         } catch {
             // A denial without proof is worth nothing here.
             guard case .refused(status: 404, _) = error, answer == nil else { throw error }
@@ -89,10 +96,12 @@ extension NameDirectory {
     /// The first server whose answer holds counts.
     public nonisolated func verify(_ account: InfoHash) async throws(NameDirectoryError) -> AccountLookup {
         guard let judge else { return try await whois(account) }
+        let earlier = await judge.highest()
         var problems: [NameServerProblem] = []
         for server in configuration.servers {
             do throws(NameServerFault) {
-                let proved = try await judge.provedName(try await client.proof(of: account, at: server), of: account)
+                let answer = try await client.proof(of: account, at: server)
+                let proved = try await judge.provedName(answer, of: account, since: earlier)
                 let name = proved.map { name, proved in
                     NameLookup(
                         name: name,

@@ -28,8 +28,17 @@ struct ProofJudge: Sendable {
         return { number, hash in await QuorumTrust.ask(nodes, number: number, hash: hash) }
     }
 
-    func proved(_ answer: ProofAnswer, of name: Name) async throws(NameServerFault) -> ProvedName {
-        let header = try await trusted(answer)
+    /// The highest block that was accepted so far, to be asked for before a server is.
+    func highest() async -> AcceptedBlocks.Block? {
+        await accepted.highest(trust)
+    }
+
+    func proved(
+        _ answer: ProofAnswer,
+        of name: Name,
+        since earlier: AcceptedBlocks.Block?
+    ) async throws(NameServerFault) -> ProvedName {
+        let header = try await trusted(answer, since: earlier)
         let proved = try verifier.proved(answer, of: name, in: header)
         try await remember(header)
         return proved
@@ -37,23 +46,27 @@ struct ProofJudge: Sendable {
 
     func provedName(
         _ answer: ProofAnswer,
-        of account: InfoHash
+        of account: InfoHash,
+        since earlier: AcceptedBlocks.Block?
     ) async throws(NameServerFault) -> (name: Name, proved: ProvedName)? {
-        let header = try await trusted(answer)
+        let header = try await trusted(answer, since: earlier)
         let proved = try verifier.provedName(answer, of: account, in: header)
         try await remember(header)
         return proved
     }
 
-    private func trusted(_ answer: ProofAnswer) async throws(NameServerFault) -> BlockHeader {
-        let highest = await accepted.highest(trust)
+    private func trusted(
+        _ answer: ProofAnswer,
+        since earlier: AcceptedBlocks.Block?
+    ) async throws(NameServerFault) -> BlockHeader {
+        let highest = await highest()
         let now = time.wallTime
-        let header = try verifier.header(of: answer, now: now, highest: highest)
+        let header = try verifier.header(of: answer, now: now, earlier: earlier, highest: highest)
         switch trust.rule {
         case .clique(let clique): try verifier.check(header, of: answer, against: clique, now: now)
         case .quorum(let rule):
             let outcome = await witnesses(header.number, header.hash)
-            try verifier.check(outcome, needed: highest == nil ? rule.neededAtFirst : rule.needed)
+            try verifier.check(outcome, needed: earlier == nil ? rule.neededAtFirst : rule.needed)
         }
         return header
     }

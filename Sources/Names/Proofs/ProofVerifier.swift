@@ -20,16 +20,20 @@ struct ProofVerifier: Sendable {
     // MARK: The block
 
     /// The header of an answer, if its chain and registry are ours and it is young enough.
+    ///
+    /// It must not go below the highest block that was accepted before the server was asked, called earlier; answers to
+    /// other questions may have raised the highest one since.
     func header(
         of answer: ProofAnswer,
         now: WallTime,
+        earlier: AcceptedBlocks.Block?,
         highest: AcceptedBlocks.Block?
     ) throws(NameServerFault) -> BlockHeader {
         guard answer.chain == trust.chain else { throw .lie(.otherChain(answer.chain)) }
         guard answer.store == trust.store else { throw .lie(.otherStore(answer.store)) }
         guard let header = try? BlockHeader(decoding: answer.header) else { throw .lie(.wrongProof("the block")) }
         do throws(FreshnessError) {
-            try trust.freshness.check(header, now: now, highestAccepted: highest?.number)
+            try trust.freshness.check(header, now: now, highestAccepted: earlier?.number)
         } catch {
             switch error {
             case .tooOld(let seconds): throw .lie(.staleProof(age: seconds))

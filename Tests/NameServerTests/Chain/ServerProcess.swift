@@ -9,6 +9,13 @@ import TestSupport
 
 /// A whole name server as a process that can be killed.
 final class ServerProcess: Sendable {
+    /// Registrations are held for a while, and others must not wait behind them for a connection.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1_000
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     let child: ChildProcess
     let url: String
 
@@ -54,19 +61,34 @@ final class ServerProcess: Sendable {
     }
 
     /// Registers an unsigned name.
-    func register(_ name: String, _ account: InfoHash, within timeout: TimeAmount = .seconds(100)) async -> UInt {
-        var request = HTTPClientRequest(url: "\(url)/name/\(name)")
+    func register(_ name: String, _ account: InfoHash) async -> UInt {
+        await post("/name/\(name)", ["addr": .string(account.hex), "owner": .string(account.hex)]).status
+    }
+
+    func post(
+        _ path: String,
+        _ body: JSONValue,
+        within timeout: TimeAmount = .seconds(100)
+    ) async -> (status: UInt, body: JSONValue) {
+        await post(path, text: body.line, within: timeout)
+    }
+
+    func post(
+        _ path: String,
+        text: String,
+        within timeout: TimeAmount = .seconds(100)
+    ) async -> (status: UInt, body: JSONValue) {
+        var request = HTTPClientRequest(url: url + path)
         request.method = .POST
-        let body: JSONValue = ["addr": .string(account.hex), "owner": .string(account.hex)]
-        request.body = .bytes(Array(body.line.utf8))
-        return await exchange(request, within: timeout).status
+        request.body = .bytes(Array(text.utf8))
+        return await exchange(request, within: timeout)
     }
 
     private func exchange(
         _ request: HTTPClientRequest,
         within timeout: TimeAmount
     ) async -> (status: UInt, body: JSONValue) {
-        guard let response = try? await HTTPClient.shared.execute(request, timeout: timeout),
+        guard let response = try? await Self.client.execute(request, timeout: timeout),
             let body = try? await response.body.collect(upTo: 1 << 20)
         else { return (0, .null) }
         return (response.status.code, JSONValue(parsing: String(buffer: body)) ?? .null)

@@ -307,6 +307,33 @@ import Testing
         }
     }
 
+    @Test func `of servers that are asked at once, one that is a block behind does not go back`() async throws {
+        let folder = try TemporaryFolder(named: "names-blocks")
+        let (world, alice) = try world()
+        let (ahead, behind) = ("https://ahead.example", "https://behind.example")
+        let newer = NameServerReply.json(try world.proof(of: alice, blocks: try world.blocks(number: 1_001)).line)
+        let honest = try Self.honest(world, alice)
+        let transport = ScriptedTransport { question, _ in
+            guard question.path.hasPrefix("/v2/") else { return honest.plain }
+            guard question.server == behind else { return newer }
+            // The other answer is accepted by then.
+            try? await eventually(within: .seconds(20), every: .milliseconds(5), "a block is accepted") {
+                FileManager.default.fileExists(atPath: folder.path + "/accepted-blocks.json") ? () : nil
+            }
+            return honest.proof
+        }
+        let configuration = NameDirectory.Configuration(
+            servers: [try server(ahead), try server(behind)],
+            cacheFolder: folder.path,
+            trust: try world.trust
+        )
+        let directory = NameDirectory(configuration, transport: transport, time: VirtualTime())
+        let lookup = try await directory.verify(alice)
+        #expect(lookup.block?.number == 1_001 && lookup.problems.isEmpty)
+        // Asked alone afterwards, it does.
+        await #expect(throws: NameDirectoryError.self) { try await directory.verify(alice, at: try server(behind)) }
+    }
+
     @Test func `two servers that contradict each other are noticed, also without proofs`() async throws {
         let (world, alice) = try world()
         let signed = try world.captured.answer(for: alice)
@@ -372,7 +399,7 @@ import Testing
             do throws(NameServerFault) {
                 let answer = try ProofAnswer(reply)
                 let now = WallTime(seconds: world.now)
-                let header = try verifier.header(of: answer, now: now, highest: nil)
+                let header = try verifier.header(of: answer, now: now, earlier: nil, highest: nil)
                 try verifier.check(header, of: answer, against: clique, now: now)
                 let proved = try verifier.proved(answer, of: alice, in: header)
                 #expect(proved.answer == .found(world.captured.account) && proved.isSigned)

@@ -66,7 +66,7 @@ import Testing
         let verifier = ProofVerifier(trust: try trust)
         let answer = try ProofAnswer(.json(try answer.line))
         let now = WallTime(seconds: Int64(header.timestamp) + 60)
-        let block = try verifier.header(of: answer, now: now, highest: nil)
+        let block = try verifier.header(of: answer, now: now, earlier: nil, highest: nil)
         #expect(block.hash.hex == vector["blockHash"].text)
         let proved = try verifier.proved(answer, of: captured.name, in: block)
         #expect(proved.answer == .found(captured.account) && proved.isSigned)

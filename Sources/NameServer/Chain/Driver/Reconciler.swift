@@ -26,7 +26,7 @@ package struct Reconciler: Sendable {
         onChain: JournalState,
         at time: WallTime
     ) async throws -> Reconciliation.Report {
-        let stored = try await storedJournal(at: block)
+        let stored = try await store.read { try $0.chainJournal(upTo: block) }
         var reconciliation = Reconciliation(block: block, stored: stored, onChain: onChain)
         try await compareNames(&reconciliation, block: block, at: time)
         try await compareChain(&reconciliation, block: block, upTo: stored.sequence, at: time)
@@ -35,17 +35,6 @@ package struct Reconciler: Sendable {
             try reader.conflicts(unresolvedOnly: true, limit: 1_000).count
         }
         return reconciliation.finish(unresolvedConflicts: conflicts)
-    }
-
-    private func storedJournal(at block: UInt64) async throws -> JournalState {
-        try await store.read { reader in
-            var next = try reader.lastChainOperation()
-            while let operation = next, operation.block > block {
-                let before = operation.operation.sequence - 1
-                next = before == 0 ? nil : try reader.chainOperations(from: before, limit: 1).first
-            }
-            return next.map { JournalState(sequence: $0.operation.sequence, head: $0.head) } ?? .empty
-        }
     }
 
     /// Every stored name beside its history on the chain.

@@ -44,6 +44,12 @@ package enum ChainReadError: Error, Hashable, Sendable {
     case unreachable(reason: String)
     /// The answers are of different states; asking again may help.
     case inconsistent(reason: String)
+
+    package var reason: String {
+        switch self {
+        case .unreachable(let reason), .inconsistent(let reason): reason
+        }
+    }
 }
 
 package enum CallEstimate: Hashable, Sendable {

@@ -7,7 +7,6 @@ package struct ChainComparison: Sendable {
         case alarm(ChainAlarm)
         /// The blocks of now have not become final in time.
         case notFinal(block: UInt64, final: UInt64?)
-        case unreachable(String)
     }
 
     private let store: any NameStore
@@ -28,6 +27,8 @@ package struct ChainComparison: Sendable {
     }
 
     /// Waits for the newest block of now to become final, for a bounded time.
+    ///
+    /// - Throws: ``Failure``, ``ChainReadError``, or what the store throws.
     package func run(
         within patience: Duration,
         progress: @Sendable (UInt64) -> Void = { _ in }
@@ -41,7 +42,7 @@ package struct ChainComparison: Sendable {
             store: store,
             chain: chain
         )
-        let target = try await ask { () async throws(ChainReadError) in try await chain.latest() }.number
+        let target = try await chain.latest().number
         let deadline = time.now + patience
         while true {
             let hasMore = (try? await follower.turn(at: time.wallTime)) ?? false
@@ -52,22 +53,8 @@ package struct ChainComparison: Sendable {
             if !hasMore { try await Task.sleep(for: .milliseconds(200)) }
         }
         let final = follower.finalBlock ?? target
-        let onChain = try await ask { () async throws(ChainReadError) in
-            try await chain.journal(at: try await chain.block(final))
-        }
+        let onChain = try await chain.journal(at: try await chain.block(final))
         let reconciler = Reconciler(store: store, mode: .sql)
         return try await reconciler.run(block: final, onChain: onChain ?? .empty, at: time.wallTime)
-    }
-
-    private func ask<Value: Sendable>(
-        _ question: () async throws(ChainReadError) -> Value
-    ) async throws -> Value {
-        do throws(ChainReadError) {
-            return try await question()
-        } catch {
-            switch error {
-            case .unreachable(let reason), .inconsistent(let reason): throw Failure.unreachable(reason)
-            }
-        }
     }
 }

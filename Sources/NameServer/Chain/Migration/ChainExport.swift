@@ -22,7 +22,6 @@ package struct ChainExport: Sendable {
 
     package enum Failure: Error, Hashable, Sendable {
         case alarm(ChainAlarm)
-        case unreachable(String)
         /// The chain's journal, as proved, is not that of the operations that were read.
         case notProved
         case noFinalBlock
@@ -42,7 +41,7 @@ package struct ChainExport: Sendable {
     ///
     /// - Parameter progress: Hears which block has been reached.
     /// - Returns: What was found.
-    /// - Throws: ``Failure``, or what the store throws.
+    /// - Throws: ``Failure``, ``ChainReadError``, or what the store throws.
     package func run(progress: @Sendable (UInt64) -> Void = { _ in }) async throws -> Report {
         var configuration = ChainFollower.Configuration(
             firstBlock: chain.configuration.firstBlock,
@@ -59,21 +58,11 @@ package struct ChainExport: Sendable {
         var report = Report()
         report.block = final
         report.journal = try await proved(at: final)
-        guard try await storedJournal(upTo: final) == report.journal else { throw Failure.notProved }
+        let stored = try await store.read { try $0.chainJournal(upTo: final) }
+        guard stored == report.journal else { throw Failure.notProved }
         try await count(&report)
         try await resolve(&report)
         return report
-    }
-
-    private func storedJournal(upTo block: UInt64) async throws -> JournalState {
-        try await store.read { reader in
-            var next = try reader.lastChainOperation()
-            while let operation = next, operation.block > block {
-                let before = operation.operation.sequence - 1
-                next = before == 0 ? nil : try reader.chainOperations(from: before, limit: 1).first
-            }
-            return next.map { JournalState(sequence: $0.operation.sequence, head: $0.head) } ?? .empty
-        }
     }
 
     /// What the contract holds after a block, by a Merkle proof against the block's hash.
@@ -87,7 +76,7 @@ package struct ChainExport: Sendable {
             guard values.count == 2, let sequence = values[0].integer else { throw Failure.notProved }
             return JournalState(sequence: sequence, head: values[1])
         } catch let error as NodeError {
-            throw Failure.unreachable("\(error)")
+            throw ChainReadError(error)
         }
     }
 
@@ -112,12 +101,7 @@ package struct ChainExport: Sendable {
             guard let operation = try await store.read({ try $0.chainOperations(of: name).first }),
                 let stored = try await store.find(name)
             else { continue }
-            let block: ObservedBlock
-            do throws(ChainReadError) {
-                block = try await chain.block(operation.block)
-            } catch {
-                throw Failure.unreachable("\(error)")
-            }
+            let block = try await chain.block(operation.block)
             guard block.time < stored.created else {
                 report.kept.append(name)
                 try await store.write { try $0.resolve(conflict: conflict.id, as: "local") }

@@ -39,7 +39,6 @@ package struct ChainImport: Sendable {
     package enum Failure: Error, Hashable, Sendable {
         case importClosed
         case refused(String)
-        case unreachable(String)
         /// A transaction was not included, however much it paid.
         case notIncluded
     }
@@ -65,7 +64,7 @@ package struct ChainImport: Sendable {
     ///
     /// - Parameter progress: Hears how many names were looked at.
     /// - Returns: What was done.
-    /// - Throws: ``Failure``, or what the store throws. The next run goes on where this one ended.
+    /// - Throws: ``Failure``, ``ChainReadError``, or what the store throws. The next run goes on where this one ended.
     package func run(progress: @Sendable (Int) -> Void = { _ in }) async throws -> Report {
         var report = Report()
         var last: Name?
@@ -99,7 +98,7 @@ package struct ChainImport: Sendable {
         for stored in page {
             var record = stored.record
             let name = record.name
-            let found = try await ask { () async throws(ChainReadError) in try await chain.record(of: name) }
+            let found = try await chain.record(of: name)
             if let found {
                 if found == record { report.present += 1 } else { report.different.append(record.name) }
                 continue
@@ -115,7 +114,7 @@ package struct ChainImport: Sendable {
                         evidenceDigest: .zero
                     )
                 }
-                let other = try await ask { () async throws(ChainReadError) in try await chain.name(of: account) }
+                let other = try await chain.name(of: account)
                 guard other == nil else {
                     report.accountTaken.append(record.name)
                     continue
@@ -135,7 +134,7 @@ package struct ChainImport: Sendable {
     /// Sends one batch and waits until it is in a block; `false` when it is too large.
     private func send(_ records: [NameRecord], _ report: inout Report) async throws -> Bool {
         let call = RegistryCall.importBatch(records)
-        let estimate = try await ask { () async throws(ChainReadError) in try await chain.estimate(call) }
+        let estimate = try await chain.estimate(call)
         let gas: UInt64
         switch estimate {
         case .gas(let needed):
@@ -148,8 +147,8 @@ package struct ChainImport: Sendable {
         case .reverts(let message):
             throw Failure.refused(message)
         }
-        let nonce = try await ask { () async throws(ChainReadError) in try await chain.transactionCount() }
-        var fees = try await ask { () async throws(ChainReadError) in try await chain.suggestedFees() }
+        let nonce = try await chain.transactionCount()
+        var fees = try await chain.suggestedFees()
         for _ in 0..<options.attempts {
             let transaction = try chain.sign(call, nonce: nonce, gas: gas, fees: fees)
             if case .refused(let reason) = await chain.submit(transaction) { throw Failure.refused(reason) }
@@ -157,27 +156,15 @@ package struct ChainImport: Sendable {
             let deadline = time.now + options.blockTime * 3
             while time.now < deadline {
                 try await Task.sleep(for: min(options.blockTime / 8, .seconds(1)))
-                let count = try await ask { () async throws(ChainReadError) in try await chain.transactionCount() }
+                let count = try await chain.transactionCount()
                 guard count > nonce else { continue }
                 let last = records[records.count - 1]
-                let found = try await ask { () async throws(ChainReadError) in try await chain.record(of: last.name) }
+                let found = try await chain.record(of: last.name)
                 guard found == last else { throw Failure.refused("the batch was reverted") }
                 return true
             }
             fees = fees.raised(cap: OutboxCore.Limits().fee)
         }
         throw Failure.notIncluded
-    }
-
-    private func ask<Value: Sendable>(
-        _ question: () async throws(ChainReadError) -> Value
-    ) async throws -> Value {
-        do throws(ChainReadError) {
-            return try await question()
-        } catch {
-            switch error {
-            case .unreachable(let reason), .inconsistent(let reason): throw Failure.unreachable(reason)
-            }
-        }
     }
 }

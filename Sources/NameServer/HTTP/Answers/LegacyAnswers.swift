@@ -75,26 +75,19 @@ enum LegacyAnswers {
     }
 
     /// The name belongs to somebody else, or to nobody for ever.
-    static func nameTaken(_ record: NameRecord) -> Reply {
-        Reply(
-            .forbidden,
-            .object {
-                $0.add("success", false)
-                $0.add("name", plain: record.name.text)
-                if let account = record.account { $0.add("addr", plain: address(account)) }
-                $0.add("owner", plain: record.owner.hex)
-            }
-        )
-    }
+    static func nameTaken(_ record: NameRecord) -> Reply { taken(by: record, showsOwner: true) }
 
     /// The account has another name.
-    static func accountTaken(_ record: NameRecord) -> Reply {
+    static func accountTaken(_ record: NameRecord) -> Reply { taken(by: record, showsOwner: false) }
+
+    private static func taken(by record: NameRecord, showsOwner: Bool) -> Reply {
         Reply(
             .forbidden,
             .object {
                 $0.add("success", false)
                 $0.add("name", plain: record.name.text)
                 if let account = record.account { $0.add("addr", plain: address(account)) }
+                if showsOwner { $0.add("owner", plain: record.owner.hex) }
             }
         )
     }

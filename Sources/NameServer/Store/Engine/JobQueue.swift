@@ -1,12 +1,13 @@
 import Dispatch
+import Runtime
 import Synchronization
 
 /// Jobs of many tasks for one thread, which takes all that wait at once.
 final class JobQueue<Job: Sendable>: Sendable {
     private struct State {
         var jobs: [Job] = []
-        /// How many jobs must wait before the thread is woken.
-        var wakingCount: Int?
+        /// How many waiting jobs wake the thread; `nil` while it is awake.
+        var wakesAt: Int?
         var isClosed = false
     }
 
@@ -29,8 +30,8 @@ final class JobQueue<Job: Sendable>: Sendable {
                 return (.unavailable(reason: "\(limit) requests are waiting already"), false)
             }
             state.jobs.append(job)
-            guard let count = state.wakingCount, state.jobs.count >= count else { return (nil, false) }
-            state.wakingCount = nil
+            guard let wakesAt = state.wakesAt, state.jobs.count >= wakesAt else { return (nil, false) }
+            state.wakesAt = nil
             return (nil, true)
         }
         if wakes { alarm.signal() }
@@ -42,7 +43,7 @@ final class JobQueue<Job: Sendable>: Sendable {
         while true {
             let (jobs, isClosed) = state.withLock { state -> ([Job], Bool) in
                 let jobs = Self.takeJobs(upTo: count, of: &state)
-                state.wakingCount = jobs.isEmpty && !state.isClosed ? 1 : nil
+                state.wakesAt = jobs.isEmpty && !state.isClosed ? 1 : nil
                 return (jobs, state.isClosed)
             }
             if !jobs.isEmpty { return jobs }
@@ -53,15 +54,15 @@ final class JobQueue<Job: Sendable>: Sendable {
 
     /// Takes what waits as soon as that is a number of jobs, and what there is after some time.
     func gather(_ wanted: Int, within time: Duration, upTo count: Int) -> [Job] {
-        let deadline = DispatchTime.now() + time / .seconds(1)
+        let deadline = DispatchTime.now() + time.inSeconds
         var isLate = false
         while true {
             let jobs = state.withLock { state -> [Job]? in
                 guard state.jobs.count >= min(wanted, count) || state.isClosed || isLate else {
-                    state.wakingCount = min(wanted, count)
+                    state.wakesAt = min(wanted, count)
                     return nil
                 }
-                state.wakingCount = nil
+                state.wakesAt = nil
                 return Self.takeJobs(upTo: count, of: &state)
             }
             if let jobs { return jobs }
@@ -84,8 +85,8 @@ final class JobQueue<Job: Sendable>: Sendable {
     func close() {
         let wakes = state.withLock { state in
             state.isClosed = true
-            defer { state.wakingCount = nil }
-            return state.wakingCount != nil
+            defer { state.wakesAt = nil }
+            return state.wakesAt != nil
         }
         if wakes { alarm.signal() }
     }

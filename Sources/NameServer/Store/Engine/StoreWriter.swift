@@ -1,4 +1,3 @@
-import Foundation
 import NameRegistry
 import Runtime
 import Synchronization
