@@ -119,7 +119,7 @@ struct Proving {
     private func verifyAll() throws {
         let proof = try ProofAnswer(NameServerReply(status: 200, body: answer))
         let now = WallTime(seconds: Self.now)
-        let header = try verifier.header(of: proof, now: now, highest: nil)
+        let header = try verifier.header(of: proof, now: now, earlier: nil, highest: nil)
         guard case .clique(let trust) = verifier.trust.rule else { throw SyntheticTrie.Failure() }
         try verifier.check(header, of: proof, against: trust, now: now)
         guard try verifier.proved(proof, of: name, in: header).isSigned else { throw SyntheticTrie.Failure() }
