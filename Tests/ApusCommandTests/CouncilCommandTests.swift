@@ -6,6 +6,7 @@ import Testing
 /// The command `apus council` at a node with a real EVM.
 @Suite(
     .enabled(if: Peers.apus != nil && Peers.missingForEthereum == nil, "the command or the test network is not there"),
+    .takingTurns,
     .timeLimit(.minutes(5))
 )
 struct CouncilCommandTests {

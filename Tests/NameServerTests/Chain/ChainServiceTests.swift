@@ -77,7 +77,7 @@ struct ChainSide: Sendable {
     }
 }
 
-@Suite(.enabled(if: Peers.missingForEthereum == nil), .serialized)
+@Suite(.enabled(if: Peers.missingForEthereum == nil), .takingTurns, .serialized)
 struct ChainServiceTests {
     static func registration(_ number: Int) throws -> Registration {
         Registration(

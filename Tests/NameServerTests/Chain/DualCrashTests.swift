@@ -10,6 +10,7 @@ import Testing
 /// A server in mode `dual` as a process that dies at each step of a registration, with a real contract behind it.
 @Suite(
     .timeLimit(.minutes(4)),
+    .takingTurns,
     .enabled(
         if: Peers.missingForEthereum == nil && Peers.nameStorePeer != nil,
         "the tools of the contracts are missing"

@@ -11,6 +11,7 @@ import Testing
 /// Our client leaves our server no word that it cannot prove, whoever stands in between.
 @Suite(
     .enabled(if: Peers.missingForEthereum == nil && Peers.apus != nil),
+    .takingTurns,
     SharingWorld(ProvedNames.self),
     .timeLimit(.minutes(2))
 )
