@@ -16,6 +16,9 @@ public protocol ChainBackend: Sendable {
     /// Whether a name that is so far on its way may be shown to those who look it up.
     func shows(_ state: RegistrationState) -> Bool
 
+    /// Whether the council demands commitments, so that names cannot be registered directly.
+    func requiresCommitments() -> Bool
+
     /// Numbers for those who watch the server.
     func gauges() -> [ChainGauge]
 
@@ -31,8 +34,8 @@ public protocol ChainBackend: Sendable {
     ///
     /// A name that is not registered has a proof, too: of its absence.
     func proof(of name: Name, at block: UInt64?) async throws(ChainFailure) -> String
-    /// `nil` for an account without a name, whose absence is not proved.
-    func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String?
+    /// The same of an account's name, or of its having none.
+    func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String
 
     /// Relays the commitment of a registration that is to be revealed later.
     ///
@@ -40,6 +43,8 @@ public protocol ChainBackend: Sendable {
     func commit(_ commitment: Word) async throws(ChainFailure) -> Word
 
     /// Reveals a committed registration, whose evidence is already checked; durable in the store when it returns.
+    ///
+    /// A commitment that is too young is waited for; without one nothing is stored.
     func reveal(_ registration: Registration, secret: Word) async throws(ChainFailure) -> RegistrationState
 
     /// Relays what an owner has signed.
@@ -51,6 +56,7 @@ public protocol ChainBackend: Sendable {
 extension ChainBackend {
     public func acknowledges(_ state: RegistrationState) -> Bool { state == .included || state == .final }
     public func shows(_ state: RegistrationState) -> Bool { true }
+    public func requiresCommitments() -> Bool { false }
     public func gauges() -> [ChainGauge] { [] }
 }
 

@@ -134,6 +134,10 @@ public final class NameService: Sendable {
             return .registered
         }
         if let stall = await chain.status().stall { return .notNow(reason: stall, retryAfter: 60) }
+        guard !chain.requiresCommitments() else {
+            let reason = "the council of this registry demands commitments: see /v2/commit and /v2/name/NAME"
+            return .notNow(reason: reason, retryAfter: 3_600)
+        }
         let outcome = try await store.register(registration, chained: true, at: time.wallTime)
         switch outcome {
         case .nameTaken(let stored): return .nameTaken(stored.record)

@@ -124,6 +124,76 @@ struct CouncilCommandTests {
         }
     }
 
+    @Test func `its proposer takes a proposal back, and anybody closes an expired one`() async throws {
+        try await withWorld { world in
+            let deployed = try await world.council(
+                "deploy",
+                "--json",
+                "--execution-delay",
+                "0",
+                "--minimum-duration",
+                "60",
+                "--cooldown",
+                "3600",
+                key: 0
+            ).orThrow().lines.compactMap { JSONValue(parsing: $0) }
+            let council = try #require(deployed.first?["address"]?.string)
+            _ = try await world.council("delegate", world.node.addresses[1], "400000", key: 0, at: council).orThrow()
+            func isOpen() async throws -> Bool {
+                let state = try await world.council("show", "--json", at: council).orThrow().output
+                return JSONValue(parsing: state.trimmingCharacters(in: .newlines))?["proposal"] != .null
+            }
+            func pass(seconds: Int64) async throws {
+                try await world.node.call("test_advanceTime", [.integer(seconds)])
+                try await world.node.call("test_mine")
+            }
+
+            let nothing = try await world.council("withdraw", key: 0, at: council)
+            #expect(nothing.exit == .code(2))
+            #expect(nothing.error.contains("There is no proposal"))
+            #expect(try await world.council("close", key: 0, at: council).exit == .code(2))
+
+            // Taken back.
+            _ = try await world.council("propose", "freeze", key: 0, at: council).orThrow()
+            let stranger = try await world.council("withdraw", key: 1, at: council)
+            #expect(stranger.exit == .code(1))
+            #expect(stranger.error.contains("Only its proposer can withdraw"))
+            let early = try await world.council("close", key: 1, at: council)
+            #expect(early.exit == .code(3))
+            #expect(early.error.contains("has not expired"))
+            #expect(try await isOpen())
+            let withdrawn = try await world.council("withdraw", "--json", key: 0, at: council).orThrow()
+            let report = try #require(JSONValue(parsing: withdrawn.output.trimmingCharacters(in: .newlines)))
+            #expect(report["transaction"]?.string?.count == 66)
+            #expect(try await !isOpen())
+            let again = try await world.council("propose", "freeze", key: 0, at: council)
+            #expect(again.exit == .code(3))
+            #expect(again.error.contains("you have to wait"))
+
+            // Nobody votes in time.
+            _ = try await world.council("propose", "mode", "commitments", "--duration", "60", key: 1, at: council)
+                .orThrow()
+            try await pass(seconds: 61)
+            let closed = try await world.council("close", key: 2, at: council).orThrow()
+            #expect(closed.output.contains("The expired proposal is closed."))
+            #expect(try await !isOpen())
+
+            // It passes, and nobody executes it in time.
+            try await pass(seconds: 3_600)
+            _ = try await world.council("propose", "import", "open", key: 0, at: council).orThrow()
+            _ = try await world.council("vote", "yes", key: 0, at: council).orThrow()
+            let late = try await world.council("withdraw", key: 0, at: council)
+            #expect(late.exit == .code(1))
+            #expect(late.error.contains("has passed and cannot be withdrawn"))
+            #expect(try await world.council("close", key: 0, at: council).exit == .code(3))
+            try await pass(seconds: 14 * 86_400)
+            _ = try await world.council("close", key: 2, at: council).orThrow()
+            let history = try await world.council("history", "--json", at: council).orThrow().output
+            let past = try #require(JSONValue(parsing: history.trimmingCharacters(in: .newlines))?["proposals"]?.array)
+            #expect(past.suffix(3).map { $0["outcome"] } == ["withdrawn", "expired", "expired"])
+        }
+    }
+
     @Test func `what cannot be told in full is not voted on`() async throws {
         try await withWorld { world in
             let steps = try await world.council(

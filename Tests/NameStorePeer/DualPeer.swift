@@ -89,6 +89,7 @@ private struct DyingChain: RegistryChain {
     func record(of name: Name) async throws(ChainReadError) -> NameRecord? { try await chain.record(of: name) }
     func name(of account: InfoHash) async throws(ChainReadError) -> Name? { try await chain.name(of: account) }
     func registrars() async throws(ChainReadError) -> Set<Address> { try await chain.registrars() }
+    func requiresCommitments() async throws(ChainReadError) -> Bool { try await chain.requiresCommitments() }
     func estimate(_ call: RegistryCall) async throws(ChainReadError) -> CallEstimate { try await chain.estimate(call) }
     func transactionCount() async throws(ChainReadError) -> UInt64 { try await chain.transactionCount() }
     func suggestedFees() async throws(ChainReadError) -> GasFees { try await chain.suggestedFees() }

@@ -11,8 +11,7 @@ struct CouncilDelegate: AsyncParsableCommand {
         discussion: "You cannot take it back; only a proposal to reassign stake can."
     )
 
-    @OptionGroup var options: CouncilOptions
-    @OptionGroup var keyOptions: CouncilKeyOptions
+    @OptionGroup var options: CouncilMemberOptions
 
     @Argument(help: "Who gets it.", transform: CouncilArguments.address)
     var member: Address
@@ -21,15 +20,11 @@ struct CouncilDelegate: AsyncParsableCommand {
     var amount: UInt128
 
     func run() async throws {
-        let key = try keyOptions.key()
-        try await options.withCouncil { reader in
-            try await CouncilSession(reader: reader, isJSON: options.chain.json).send(
-                CouncilContract.delegate(amount, to: member),
-                by: key,
-                done: "\(member.checksummed) has \(amount) more, and you have \(amount) less.",
-                json: ["to": .string(member.hex), "amount": CouncilReport.number(amount)]
-            )
-        }
+        try await options.send(
+            CouncilContract.delegate(amount, to: member),
+            done: "\(member.checksummed) has \(amount) more, and you have \(amount) less.",
+            json: ["to": .string(member.hex), "amount": CouncilReport.number(amount)]
+        )
     }
 }
 
@@ -49,8 +44,7 @@ struct CouncilVote: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var options: CouncilOptions
-    @OptionGroup var keyOptions: CouncilKeyOptions
+    @OptionGroup var options: CouncilMemberOptions
 
     @Argument(help: "“yes” or “no”.")
     var choice: Choice
@@ -65,9 +59,7 @@ struct CouncilVote: AsyncParsableCommand {
     var codeHash: [Word] = []
 
     func run() async throws {
-        let key = try keyOptions.key()
-        try await options.withCouncil { reader in
-            let session = CouncilSession(reader: reader, isJSON: options.chain.json)
+        try await options.withSession { session, key in
             let proposal = try await session.acceptedProposal(codeHash)
             guard payload == nil || payload == proposal.payload else {
                 throw Failure(kind: .refused, sentence: "The current proposal has another hash than the one you gave.")
@@ -92,8 +84,7 @@ struct CouncilExecute: AsyncParsableCommand {
         abstract: "Show the passed proposal and execute it; anybody may."
     )
 
-    @OptionGroup var options: CouncilOptions
-    @OptionGroup var keyOptions: CouncilKeyOptions
+    @OptionGroup var options: CouncilMemberOptions
 
     @Option(
         help: "The hash of code that you know although it did not come with this program.",
@@ -102,9 +93,7 @@ struct CouncilExecute: AsyncParsableCommand {
     var codeHash: [Word] = []
 
     func run() async throws {
-        let key = try keyOptions.key()
-        try await options.withCouncil { reader in
-            let session = CouncilSession(reader: reader, isJSON: options.chain.json)
+        try await options.withSession { session, key in
             let proposal = try await session.acceptedProposal(codeHash)
             guard let from = proposal.executableFrom else {
                 throw Failure(kind: .notYet, sentence: "Proposal \(proposal.id) has not passed, so it is not executed.")
@@ -133,18 +122,10 @@ struct CouncilWithdraw: AsyncParsableCommand {
         discussion: "You cannot propose anything for a while afterwards."
     )
 
-    @OptionGroup var options: CouncilOptions
-    @OptionGroup var keyOptions: CouncilKeyOptions
+    @OptionGroup var options: CouncilMemberOptions
 
     func run() async throws {
-        let key = try keyOptions.key()
-        try await options.withCouncil { reader in
-            try await CouncilSession(reader: reader, isJSON: options.chain.json).send(
-                CouncilContract.withdraw(),
-                by: key,
-                done: "Your proposal is withdrawn."
-            )
-        }
+        try await options.send(CouncilContract.withdraw(), done: "Your proposal is withdrawn.")
     }
 }
 
@@ -155,17 +136,9 @@ struct CouncilClose: AsyncParsableCommand {
         abstract: "End a proposal that has expired; anybody may."
     )
 
-    @OptionGroup var options: CouncilOptions
-    @OptionGroup var keyOptions: CouncilKeyOptions
+    @OptionGroup var options: CouncilMemberOptions
 
     func run() async throws {
-        let key = try keyOptions.key()
-        try await options.withCouncil { reader in
-            try await CouncilSession(reader: reader, isJSON: options.chain.json).send(
-                CouncilContract.close(),
-                by: key,
-                done: "The expired proposal is closed."
-            )
-        }
+        try await options.send(CouncilContract.close(), done: "The expired proposal is closed.")
     }
 }

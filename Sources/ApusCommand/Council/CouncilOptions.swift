@@ -2,6 +2,7 @@ import ArgumentParser
 import AsyncHTTPClient
 import Ethereum
 import Foundation
+import JSON
 import Keys
 import NIOPosix
 import NameRegistry
@@ -106,6 +107,26 @@ struct CouncilKeyOptions: ParsableArguments {
     }
 }
 
+/// What every command takes that does something at a council.
+struct CouncilMemberOptions: ParsableArguments {
+    @OptionGroup var council: CouncilOptions
+    @OptionGroup var keyOptions: CouncilKeyOptions
+
+    func withSession(_ work: (CouncilSession, EthereumKey) async throws -> Void) async throws {
+        let key = try keyOptions.key()
+        try await council.withCouncil { reader in
+            try await work(CouncilSession(reader: reader, isJSON: council.chain.json), key)
+        }
+    }
+
+    /// Sends to the council and says what was done.
+    func send(_ data: [UInt8], done sentence: String, json: [String: JSONValue] = [:]) async throws {
+        try await withSession { session, key in
+            try await session.send(data, by: key, done: sentence, json: json)
+        }
+    }
+}
+
 /// How arguments are read.
 enum CouncilArguments {
     static func address(_ text: String) throws -> Address {
@@ -152,14 +173,19 @@ extension Failure {
     }
 
     private init(ofNode error: NodeError) {
+        let reason: String? = if case .refused(let refusal) = error { refusal.revertReason } else { nil }
         let kind: Kind =
             switch error {
             case .unreachable, .timedOut, .busy, .cancelled: .unavailable
+            case .refused where reason == "empty": .notFound
+            case .refused where reason.map(Self.passingReasons.contains) == true: .notYet
             case .otherChain, .malformed, .refused, .tooLarge: .refused
             }
-        let reason: String? = if case .refused(let refusal) = error { refusal.revertReason } else { nil }
         self.init(kind: kind, sentence: reason.flatMap { Self.councilReasons[$0] } ?? "\(error).")
     }
+
+    /// The reasons that time alone removes.
+    private static let passingReasons: Set = ["cooldown", "priority", "open"]
 
     /// The council's short reasons, as sentences.
     private static let councilReasons = [

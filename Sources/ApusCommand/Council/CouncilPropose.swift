@@ -18,8 +18,7 @@ struct CouncilPropose: AsyncParsableCommand {
 
     /// What each kind of proposal takes.
     struct Options: ParsableArguments {
-        @OptionGroup var council: CouncilOptions
-        @OptionGroup var keyOptions: CouncilKeyOptions
+        @OptionGroup var member: CouncilMemberOptions
 
         @Option(help: "For how many seconds votes are taken.")
         var duration: UInt64 = 7 * 86_400
@@ -33,15 +32,17 @@ struct CouncilPropose: AsyncParsableCommand {
         )
         var codeHash: [Word] = []
 
+        func propose(_ content: ProposalContent) async throws {
+            try await propose { _, _ in content }
+        }
+
         /// Proposes what a closure makes of the council's present state.
         func propose(
             _ content: (CouncilProposer, CouncilState) async throws -> ProposalContent
         ) async throws {
-            let key = try keyOptions.key()
-            try await council.withCouncil { reader in
-                let session = CouncilSession(reader: reader, isJSON: council.chain.json)
+            try await member.withSession { session, key in
                 let proposer = CouncilProposer(session: session, key: key, document: document)
-                let state = try await reader.state()
+                let state = try await session.reader.state()
                 guard state.current == nil else {
                     throw Failure(
                         kind: .refused,
@@ -122,7 +123,7 @@ struct CouncilPropose: AsyncParsableCommand {
         @OptionGroup var options: Options
 
         func run() async throws {
-            try await options.propose { _, _ in .freeze(document: options.document) }
+            try await options.propose(.freeze(document: options.document))
         }
     }
 
@@ -141,9 +142,7 @@ struct CouncilPropose: AsyncParsableCommand {
         var remove = false
 
         func run() async throws {
-            try await options.propose { _, _ in
-                .configure(.registrar(account, isAdmitted: !remove), document: options.document)
-            }
+            try await options.propose(.configure(.registrar(account, isAdmitted: !remove), document: options.document))
         }
     }
 
@@ -164,9 +163,7 @@ struct CouncilPropose: AsyncParsableCommand {
         var mode: Choice
 
         func run() async throws {
-            try await options.propose { _, _ in
-                .configure(.requireCommitments(mode == .commitments), document: options.document)
-            }
+            try await options.propose(.configure(.requireCommitments(mode == .commitments), document: options.document))
         }
     }
 
@@ -187,9 +184,7 @@ struct CouncilPropose: AsyncParsableCommand {
         var choice: Choice
 
         func run() async throws {
-            try await options.propose { _, _ in
-                .configure(.openImport(choice == .open), document: options.document)
-            }
+            try await options.propose(.configure(.openImport(choice == .open), document: options.document))
         }
     }
 
@@ -205,7 +200,7 @@ struct CouncilPropose: AsyncParsableCommand {
         var name: Name
 
         func run() async throws {
-            try await options.propose { _, _ in .configure(.void(name), document: options.document) }
+            try await options.propose(.configure(.void(name), document: options.document))
         }
     }
 
@@ -227,9 +222,7 @@ struct CouncilPropose: AsyncParsableCommand {
         var amount: UInt128
 
         func run() async throws {
-            try await options.propose { _, _ in
-                .reassign(amount, from: source, to: receiver, document: options.document)
-            }
+            try await options.propose(.reassign(amount, from: source, to: receiver, document: options.document))
         }
     }
 }

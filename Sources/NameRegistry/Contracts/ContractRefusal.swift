@@ -24,7 +24,11 @@ public enum ContractRefusal: Hashable, Sendable {
     /// `nil` when the node refused, and not a contract.
     public init?(_ refusal: NodeRefusal) {
         guard refusal.isRevert else { return nil }
-        let reason = refusal.revertReason
+        self.init(reason: refusal.revertReason)
+    }
+
+    /// Reads the text that a contract reverted with, `nil` without any.
+    public init(reason: String?) {
         self = reason.flatMap { Self.texts[$0] } ?? .other(reason)
     }
 

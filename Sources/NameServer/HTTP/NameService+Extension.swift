@@ -21,10 +21,7 @@ extension NameService {
             case .accountProof(let account, let block):
                 guard let account else { return ExtensionAnswers.invalidAddress }
                 guard let chain else { return ExtensionAnswers.noChain }
-                guard let proof = try await chain.proof(of: account, at: block) else {
-                    return ExtensionAnswers.failure(.notFound, "notRegistered", "This account has no name.")
-                }
-                return Reply(.ok, Array(proof.utf8))
+                return Reply(.ok, Array(try await chain.proof(of: account, at: block).utf8))
             default:
                 return Reply(.methodNotAllowed, .object { $0.add("error", "method not allowed") })
             }
@@ -119,9 +116,6 @@ extension NameService {
             case .currentName(let name):
                 guard let name else { return ExtensionAnswers.invalidName }
                 let reveal = try await verified { try ExtensionRequest(body).reveal(of: name) }
-                guard Self.fitsContract(reveal.registration.evidence) else {
-                    throw ExtensionRequest.Problem.missing("publicKey")
-                }
                 let state = try await chain.reveal(reveal.registration, secret: reveal.secret)
                 return Reply(.accepted, .object { $0.add("state", plain: state.text) })
             case .ownerRequest(let name, let kind):

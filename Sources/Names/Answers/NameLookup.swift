@@ -3,8 +3,14 @@ public import Keys
 public import NameRegistry
 public import Runtime
 
+/// What is found out by asking servers in turn.
+protocol AnswerOfServers: Sendable {
+    /// What was wrong with servers that were asked as well.
+    var problems: [NameServerProblem] { get set }
+}
+
 /// What a look-up found out, how sure that is, and who said so.
-public struct NameLookup: Hashable, Sendable {
+public struct NameLookup: AnswerOfServers, Hashable, Sendable {
     public enum Answer: Hashable, Sendable {
         case found(InfoHash)
         case absent
@@ -64,7 +70,7 @@ public struct ProvedBlock: Hashable, Sendable {
 }
 
 /// What a look-up of an account found out.
-public struct AccountLookup: Hashable, Sendable {
+public struct AccountLookup: AnswerOfServers, Hashable, Sendable {
     public let account: InfoHash
     /// The name, confirmed by a look-up of it at the same server; `nil` where the account has none.
     public let name: NameLookup?

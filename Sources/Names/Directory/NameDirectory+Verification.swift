@@ -96,35 +96,26 @@ extension NameDirectory {
     /// The first server whose answer holds counts.
     public nonisolated func verify(_ account: InfoHash) async throws(NameDirectoryError) -> AccountLookup {
         guard let judge else { return try await whois(account) }
+        return try await prove(account, by: judge).get()
+    }
+
+    private func prove(_ account: InfoHash, by judge: ProofJudge) async -> Result<AccountLookup, NameDirectoryError> {
         let earlier = await judge.highest()
-        var problems: [NameServerProblem] = []
-        for server in configuration.servers {
-            do throws(NameServerFault) {
-                let answer = try await client.proof(of: account, at: server)
-                let proved = try await judge.provedName(answer, of: account, since: earlier)
-                let name = proved.map { name, proved in
-                    NameLookup(
-                        name: name,
-                        answer: proved.answer,
-                        assurance: proved.isSigned ? .proved : .unsigned,
-                        server: server,
-                        time: time.wallTime,
-                        block: proved.block
-                    )
-                }
-                return AccountLookup(
-                    account: account,
+        return await firstAnswer(of: configuration.servers) { server async throws(NameServerFault) in
+            let answer = try await client.proof(of: account, at: server)
+            let proved = try await judge.provedName(answer, of: account, since: earlier)
+            let name = proved.map { name, proved in
+                NameLookup(
                     name: name,
+                    answer: proved.answer,
+                    assurance: proved.isSigned ? .proved : .unsigned,
                     server: server,
                     time: time.wallTime,
-                    problems: problems
+                    block: proved.block
                 )
-            } catch {
-                guard error != .cancelled else { throw .cancelled }
-                problems.append(NameServerProblem(server, error))
             }
+            return AccountLookup(account: account, name: name, server: server, time: time.wallTime)
         }
-        throw .failed(problems)
     }
 
     private func compare(

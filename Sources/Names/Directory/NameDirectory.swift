@@ -144,12 +144,22 @@ public actor NameDirectory {
     }
 
     private func ask(_ question: Question) async -> LookupResult {
+        await firstAnswer(of: question.servers) { server async throws(NameServerFault) in
+            try await askOne(question.name, at: server)
+        }
+    }
+
+    /// The first answer that holds, of servers that are asked in turn.
+    func firstAnswer<Answer: AnswerOfServers>(
+        of servers: [NameServerAddress],
+        _ ask: (NameServerAddress) async throws(NameServerFault) -> Answer
+    ) async -> Result<Answer, NameDirectoryError> {
         var problems: [NameServerProblem] = []
-        for server in trustworthyFirst(question.servers) {
+        for server in trustworthyFirst(servers) {
             do throws(NameServerFault) {
-                var lookup = try await askOne(question.name, at: server)
-                lookup.problems = problems
-                return .success(lookup)
+                var answer = try await ask(server)
+                answer.problems = problems
+                return .success(answer)
             } catch {
                 guard error != .cancelled else { return .failure(.cancelled) }
                 suspect(server)
@@ -199,19 +209,9 @@ public actor NameDirectory {
     }
 
     private func ask(_ question: AccountQuestion) async -> Result<AccountLookup, NameDirectoryError> {
-        var problems: [NameServerProblem] = []
-        for server in trustworthyFirst(question.servers) {
-            do throws(NameServerFault) {
-                var lookup = try await askOne(question.account, at: server)
-                lookup.problems = problems
-                return .success(lookup)
-            } catch {
-                guard error != .cancelled else { return .failure(.cancelled) }
-                suspect(server)
-                problems.append(NameServerProblem(server, error))
-            }
+        await firstAnswer(of: question.servers) { server async throws(NameServerFault) in
+            try await askOne(question.account, at: server)
         }
-        return .failure(.failed(problems))
     }
 
     private func askOne(

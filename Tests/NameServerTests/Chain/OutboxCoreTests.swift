@@ -107,7 +107,7 @@ import Testing
         #expect(sent.map(\.nonce) == [0, 1])
     }
 
-    @Test(arguments: ["not registrar", "commit required", "not logic", ""])
+    @Test(arguments: ["not registrar", "not logic", ""])
     func `a refusal of the server pauses all, and one question asks whether it is over`(message: String) throws {
         var core = try Self.core([Self.entry(1), Self.entry(2)])
         _ = core.examinations(now: Self.at(0))
@@ -120,6 +120,24 @@ import Testing
         let resumed = Self.round(&core, at: 62)
         #expect(core.refusal == nil)
         #expect(resumed.map(\.purpose) == [.registration(1)])
+    }
+
+    @Test func `a registration without the commitment that the council wants holds up no other one`() throws {
+        var core = try Self.core([Self.entry(1), Self.entry(2)])
+        _ = core.examinations(now: Self.at(0))
+        core.examined(1, as: .refused(RegistryRefusal(message: "commit required")), now: Self.at(0))
+        core.examined(2, as: .absent(gas: 1), now: Self.at(0))
+        let sent = core.transmissions(count: 0, suggested: Self.fees, now: Self.at(0))
+        #expect(sent.map(\.purpose) == [.registration(2)])
+        #expect(core.refusal == nil)
+        #expect(core.hindrance == "commit required")
+        let early = core.examinations(now: Self.at(30))
+        let asked = core.examinations(now: Self.at(61))
+        #expect(!early.contains(1))
+        #expect(asked.contains(1))
+        core.examined(1, as: .absent(gas: 1), now: Self.at(61))
+        _ = core.transmissions(count: 0, suggested: Self.fees, now: Self.at(61))
+        #expect(core.hindrance == nil)
     }
 
     @Test func `what cannot succeed fails alone`() throws {

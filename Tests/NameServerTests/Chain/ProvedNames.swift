@@ -43,10 +43,13 @@ struct ProvedNames: SharedWorld {
         let first = try ana.registration(of: "alice")
         let second = try ben.registration(of: "mallory")
         let directory = NameDirectory(NameDirectory.Configuration(servers: [address]))
-        async let registered = directory.register(first)
-        async let alsoRegistered = directory.register(second)
-        let outcomes = await [registered, alsoRegistered]
-        guard outcomes == [.registered, .registered] else { throw PeerError("Not registered: \(outcomes)") }
+        try await eventually(within: .seconds(90), "both names are registered") {
+            async let one = directory.register(first)
+            async let other = directory.register(second)
+            let outcomes = await [one, other]
+            // A machine with much to do may take its chain for one that stands still.
+            return outcomes.allSatisfy { [.registered, .alreadyYours].contains($0) } ? () : nil
+        }
         let proofs = [proofPath(first.name), proofPath(second.name), proofPath(ana.account), proofPath(ben.account)]
         var early = try await eventually(within: .seconds(60), "both names are proved") {
             var replies: [String: NameServerReply] = [:]
@@ -93,21 +96,26 @@ struct ProvedNames: SharedWorld {
             founder: keys[0],
             registrars: [keys[1].account]
         )
-        let side = try await ChainSide.start(
-            registry,
-            key: keys[1],
-            mode: .dual,
-            folder: folder.path,
-            rule: .clique(signers: 5)
-        )
         let registration = try Person.ben.registration(of: "alice")
-        guard case .included = try await side.register(registration) else { throw PeerError("The fork has no name") }
-        let proof = try await eventually(within: .seconds(60), "the fork proves its name") {
-            let text = try? await side.service.proof(of: registration.name, at: nil)
-            let proof = text.flatMap { JSONValue(parsing: $0) }
-            return proof?["registered"] == true ? proof : nil
+        let registrar = TestRegistry.Sender(node: registry.node, chainID: network.chainID, key: keys[1])
+        let block = try await registrar.send(LogicContract.register(registration), to: registry.logic).blockNumber
+        try await eventually(within: .seconds(60), "the block is final") {
+            try await registry.node.blockNumber() >= block + 5 ? () : nil
         }
-        await side.stop()
+        let chain = try await NodeRegistryChain.open(
+            registry.node,
+            NodeRegistryChain.Configuration(council: registry.council, rule: .clique(signers: 5)),
+            key: keys[1]
+        )
+        let stored = StoredName(
+            record: NameRecord(registration),
+            evidence: registration.evidence,
+            state: .final,
+            block: block,
+            created: SystemTime().wallTime
+        )
+        let text = try await NodeProofSource(chain).proof(of: registration.name, at: block, stored: stored)
+        let proof = try #require(JSONValue(parsing: text))
         await network.stop()
         return [
             proofPath(registration.name): NameServerReply(proof),

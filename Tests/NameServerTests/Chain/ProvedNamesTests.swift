@@ -124,6 +124,9 @@ struct ProvedNamesTests {
         lie("the proof of the account's name is cut off", isInProof: true, .truncatedProof("the slot “reverse”")) {
             truncated($1, slot: 0)
         },
+        lie("the account is denied", isInProof: true, .proofContradictsAnswer("the account has another name")) {
+            $1.replacing(["registered"], with: false)
+        },
         lie(
             "the account is given another name",
             isInProof: true,
@@ -147,6 +150,9 @@ struct ProvedNamesTests {
         let absent = try await directory.verify(world.nobody)
         #expect(absent.answer == .absent)
         #expect(absent.assurance == .proved)
+        let unnamed = try await directory.verify(InfoHash(hashing: "an account without a name"))
+        #expect(unnamed.name == nil)
+        #expect(unnamed.problems.isEmpty)
     }
 
     // MARK: Lies
@@ -244,6 +250,8 @@ struct ProvedNamesTests {
         let proved = try await verify("alice", at: world.server.url)
         #expect(proved.exit == .code(0))
         #expect(proved.output.contains("proved: the registry says so in block"))
+        let unnamed = try await verify("\(InfoHash(hashing: "nobody's account"))", at: world.server.url)
+        #expect(unnamed.exit == .code(2))
         let absent = try await verify("nobody", at: world.server.url)
         #expect(absent.exit == .code(2))
         #expect(absent.output.contains("Nobody is called “nobody”: proved in block"))

@@ -233,6 +233,10 @@ struct SimulatedNode: RegistryChain {
         try ask { state in state.registrars }
     }
 
+    func requiresCommitments() async throws(ChainReadError) -> Bool {
+        try ask { state in state.blocks[state.blocks.count - 1].registry.commitRequired }
+    }
+
     func estimate(_ call: RegistryCall) async throws(ChainReadError) -> CallEstimate {
         try ask { state in
             let registry = state.blocks[state.blocks.count - 1].registry

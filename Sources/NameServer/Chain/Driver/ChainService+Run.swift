@@ -42,8 +42,10 @@ extension ChainService {
         do throws(ChainReadError) {
             registrars = try await chain.registrars()
             let latest = try await chain.latest()
+            let requiresCommitments = try await chain.requiresCommitments()
             let (now, wallTime) = (time.now, time.wallTime)
             shared.withLock { shared in
+                shared.requiresCommitments = requiresCommitments
                 shared.health.observe(head: latest.number, time: latest.time, now: now, wallTime: wallTime)
             }
         } catch {
@@ -136,6 +138,7 @@ extension ChainService {
         }
         let (now, wallTime) = (time.now, time.wallTime)
         let alarm = follower.alarm
+        await readRules(follower.head)
         let isNew = shared.withLock { [follower] shared in
             if let latest = follower.latest {
                 shared.health.observe(head: latest.number, time: latest.time, now: now, wallTime: wallTime)
@@ -159,6 +162,14 @@ extension ChainService {
         return hasMore && alarm == nil
     }
 
+    /// Reads what the council asks of registrations, once for each new block.
+    private func readRules(_ head: ObservedBlock?) async {
+        guard let head, head != shared.withLock({ $0.head }),
+            let requiresCommitments = try? await chain.requiresCommitments()
+        else { return }
+        shared.withLock { $0.requiresCommitments = requiresCommitments }
+    }
+
     private func write(_ worker: inout OutboxWorker) async {
         guard shared.withLock({ $0.health.alarm }) == nil else { return }
         let relays = shared.withLock { shared in
@@ -175,7 +186,7 @@ extension ChainService {
             logger.warning("The outbox was not emptied", metadata: ["reason": "\(error)"])
             for relay in relays { relay.answer(.failure(.unavailable(reason: "the store does not take writes"))) }
         }
-        let refusal = worker.refusal
+        let refusal = worker.refusal ?? worker.hindrance
         let isNew = shared.withLock { shared in
             defer { shared.refusal = refusal }
             guard refusal != nil, shared.refusal == nil else { return false }

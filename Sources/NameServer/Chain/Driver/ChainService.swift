@@ -1,4 +1,4 @@
-public import Ethereum
+package import Ethereum
 public import Keys
 package import Logging
 public import NameRegistry
@@ -61,6 +61,7 @@ public final class ChainService: ChainBackend {
         var mismatches = 0
         var refusal: String?
         var rollbacks = 0
+        var requiresCommitments = false
         var isStopped = false
     }
 
@@ -137,6 +138,10 @@ public final class ChainService: ChainBackend {
         return policy.mode != .chain || policy.depth == .included || state == .final
     }
 
+    public func requiresCommitments() -> Bool {
+        shared.withLock { $0.requiresCommitments }
+    }
+
     public func outboxHasGrown() {
         wakeup.wake()
     }
@@ -176,96 +181,16 @@ public final class ChainService: ChainBackend {
         return policy.outcome(of: registration, stored: stored)
     }
 
-    public func commit(_ commitment: Word) async throws(ChainFailure) -> Word {
-        try await relay(.commit(commitment))
-    }
-
-    public func relay(_ operation: OwnerOperation) async throws(ChainFailure) -> Word {
-        try await relay(.relay(operation))
-    }
-
-    public func reveal(_ registration: Registration, secret: Word) async throws(ChainFailure) -> RegistrationState {
-        if let stall = (await status()).stall, configuration.mode.awaitsInclusion {
-            throw .unavailable(reason: stall)
-        }
-        let now = time.wallTime
-        let outcome: RegistrationOutcome
-        do {
-            outcome = try await store.write { writer in
-                let outcome = try writer.append(registration, chained: true, at: now)
-                switch outcome {
-                case .inserted:
-                    try writer.set(secret.hex, for: ChainSetting.secret(of: registration.name))
-                case .identical:
-                    try Self.reveal(registration.name, again: secret, in: writer)
-                case .nameTaken, .accountTaken:
-                    break
-                }
-                return outcome
-            }
-        } catch {
-            throw .unavailable(reason: "the store does not take writes")
-        }
-        wakeup.wake()
-        switch outcome {
-        case .inserted(let stored), .identical(let stored): return stored.state
-        case .nameTaken: throw .refused(code: "nameTaken", reason: "the name is registered to somebody else")
-        case .accountTaken: throw .refused(code: "addrTaken", reason: "the account has another name")
-        }
-    }
-
-    /// A commitment that was too old may be followed by another one.
-    private static func reveal(_ name: Name, again secret: Word, in writer: any NameStoreWriter) throws {
-        for var entry in try writer.outbox(in: [.failed], limit: 1_000) {
-            let operation = try writer.localLog(from: entry.localSequence, limit: 1).first?.operation
-            guard operation?.name == name else { continue }
-            entry.state = .queued
-            entry.nonce = nil
-            entry.error = nil
-            try writer.update(entry)
-            try writer.set(secret.hex, for: ChainSetting.secret(of: name))
-        }
-    }
-
-    private func relay(_ call: RegistryCall) async throws(ChainFailure) -> Word {
-        if let stall = (await status()).stall { throw .unavailable(reason: stall) }
-        let estimate: CallEstimate
-        do throws(ChainReadError) {
-            estimate = try await chain.estimate(call)
-        } catch {
-            throw .unavailable(reason: "no node of the chain answers")
-        }
-        if case .reverts(let message) = estimate {
-            throw .refused(code: "refused", reason: "the contract refuses: \(message)")
-        }
-        let patience = configuration.relayPatience
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<Word, ChainFailure>, Never>) in
-            let once = Once(continuation)
-            // Ends by itself; whoever comes first answers.
-            Task {
-                try? await Task.sleep(for: patience)
-                once.resume(.failure(.unavailable(reason: "the chain has not taken the transaction in time")))
-            }
-            let isTaken = shared.withLock { shared in
-                guard !shared.isStopped, shared.relays.count < 256 else { return false }
-                shared.relays.append(Relay(call: call) { once.resume($0) })
-                return true
-            }
-            if !isTaken { once.resume(.failure(.unavailable(reason: "too many transactions wait"))) }
-            wakeup.wake()
-        }
-        return try result.get()
-    }
-
     public func proof(of name: Name, at block: UInt64?) async throws(ChainFailure) -> String {
         guard let proofs else { throw .unavailable(reason: "this chain has no proofs") }
         return try await proofs.proof(of: name, at: try provable(block), stored: try await stored(name))
     }
 
-    public func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String? {
+    public func proof(of account: InfoHash, at block: UInt64?) async throws(ChainFailure) -> String {
         guard let proofs else { throw .unavailable(reason: "this chain has no proofs") }
-        guard let stored = try? await store.find(account) else { return nil }
+        guard let stored = try await stored(account) else {
+            return try await proofs.proof(ofUnnamed: account, at: try provable(block))
+        }
         return try await proofs.proof(
             of: stored.record.name,
             account: account,
@@ -277,6 +202,14 @@ public final class ChainService: ChainBackend {
     private func stored(_ name: Name) async throws(ChainFailure) -> StoredName? {
         do throws(NameStoreError) {
             return try await store.find(name)
+        } catch {
+            throw .unavailable(reason: "the store cannot be read")
+        }
+    }
+
+    private func stored(_ account: InfoHash) async throws(ChainFailure) -> StoredName? {
+        do throws(NameStoreError) {
+            return try await store.find(account)
         } catch {
             throw .unavailable(reason: "the store cannot be read")
         }
@@ -306,22 +239,5 @@ public final class ChainService: ChainBackend {
             gauges.append(ChainGauge("last_equal_seconds", "Seconds since a comparison was equal", age))
         }
         return gauges
-    }
-}
-
-/// Answers a continuation once, whoever comes first.
-private final class Once<Value: Sendable>: Sendable {
-    private let continuation: Mutex<CheckedContinuation<Value, Never>?>
-
-    init(_ continuation: CheckedContinuation<Value, Never>) {
-        self.continuation = Mutex(continuation)
-    }
-
-    func resume(_ value: Value) {
-        let waiting = continuation.withLock { continuation in
-            defer { continuation = nil }
-            return continuation
-        }
-        waiting?.resume(returning: value)
     }
 }

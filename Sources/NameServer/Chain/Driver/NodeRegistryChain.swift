@@ -227,6 +227,10 @@ package final class NodeRegistryChain: RegistryChain {
         try await ask { () async throws(NodeError) in Name(try await slot(RegistryLayout.name(of: account))) }
     }
 
+    package func requiresCommitments() async throws(ChainReadError) -> Bool {
+        try await ask { () async throws(NodeError) in !(try await slot(RegistryLayout.mode)).isZero }
+    }
+
     package func isImportOpen() async throws(ChainReadError) -> Bool {
         try await ask { () async throws(NodeError) in !(try await slot(RegistryLayout.importOpen)).isZero }
     }

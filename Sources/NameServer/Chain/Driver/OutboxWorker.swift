@@ -40,6 +40,8 @@ package struct OutboxWorker: Sendable {
 
     /// Why nothing is sent at present.
     package var refusal: String? { core?.refusal }
+    /// Why a part of it is not sent at present.
+    package var hindrance: String? { core?.hindrance }
 
     /// Looks at what has changed, and sends what is due.
     ///

@@ -28,6 +28,8 @@ package protocol RegistryChain: Sendable {
     func name(of account: InfoHash) async throws(ChainReadError) -> Name?
     /// Who may write to the registry by the newest block.
     func registrars() async throws(ChainReadError) -> Set<Address>
+    /// Whether names are only registered by commitment, by the newest block.
+    func requiresCommitments() async throws(ChainReadError) -> Bool
 
     /// The gas of a call of this server, or why it would be reverted.
     func estimate(_ call: RegistryCall) async throws(ChainReadError) -> CallEstimate

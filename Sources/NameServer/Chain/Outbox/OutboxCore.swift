@@ -74,6 +74,13 @@ package struct OutboxCore: Sendable {
         backoff = Backoff(initial: .milliseconds(500), cap: .seconds(60))
     }
 
+    private static let commitmentRequired = "commit required"
+
+    /// Why some registrations wait for the council while others go on; `nil` when none does.
+    package var hindrance: String? {
+        items.values.contains { $0.entry.error == Self.commitmentRequired } ? Self.commitmentRequired : nil
+    }
+
     /// How many more registrations a round could look at.
     package func appetite(now: Instant) -> Int {
         let ready = items.values.count { $0.entry.state == .queued && $0.due <= now }
@@ -164,6 +171,11 @@ package struct OutboxCore: Sendable {
             item.due = now + blockTime
         case .refused(.commitment):
             item.due = now + blockTime * limits.patience
+        case .refused(.commitmentRequired):
+            // Those behind it that were committed to are not held up.
+            item.due = now + limits.pause
+            item.entry.error = Self.commitmentRequired
+            changed.insert(id)
         case .refused(.notAllowed(let reason)):
             item.due = now
             pause(reason, now: now)

@@ -1,3 +1,5 @@
+import NameRegistry
+
 /// What a node said of a registration that is about to be sent.
 package enum OutboxFinding: Hashable, Sendable {
     /// The chain has exactly this registration.
@@ -37,19 +39,22 @@ package enum RegistryRefusal: Hashable, Sendable {
     case taken
     /// The server must not write at present; the same call may succeed once the council has acted.
     case notAllowed(reason: String)
-    /// The commitment is too young or too old.
+    /// The commitment is too young.
     case commitment
+    /// The council wants a commitment, and there is none; others are not concerned.
+    case commitmentRequired
     /// The same call will never succeed.
     case invalid(reason: String)
 
     /// Reads the message of a revert; an unknown one stops the writer rather than the registration.
     package init(message: String) {
-        switch message {
-        case "taken", "addr taken": self = .taken
-        case "commitment", "commitment too young": self = .commitment
-        case "invalid name", "no commitment", "commitment too old", "owner", "addr", "evidence":
+        switch ContractRefusal(reason: message) {
+        case .nameTaken, .accountTaken: self = .taken
+        case .commitmentTooYoung: self = .commitment
+        case .commitmentRequired: self = .commitmentRequired
+        case .invalidName, .noCommitment, .commitmentTooOld, .other("owner"), .other("addr"), .other("evidence"):
             self = .invalid(reason: message)
-        case "": self = .notAllowed(reason: "the call reverts without a reason")
+        case .other(""): self = .notAllowed(reason: "the call reverts without a reason")
         default: self = .notAllowed(reason: message)
         }
     }

@@ -10,9 +10,34 @@ import Synchronization
 /// Source: names protocol, "Proofs".
 package final class NodeProofSource: ProofSource {
     private struct Question: Hashable {
-        var name: Name
-        var account: InfoHash?
+        enum Subject: Hashable {
+            case name(Name)
+            case account(InfoHash, Name)
+            case unnamed(InfoHash)
+        }
+
+        var subject: Subject
         var block: UInt64
+
+        /// The slots of the proof, by the names that answers give them.
+        var fields: [(field: String, slot: Word)] {
+            switch subject {
+            case .name(let name): Self.fields(of: name)
+            case .account(let account, let name): [Self.reverse(of: account)] + Self.fields(of: name)
+            case .unnamed(let account): [Self.reverse(of: account)]
+            }
+        }
+
+        private static func reverse(of account: InfoHash) -> (String, Word) {
+            ("reverse", RegistryLayout.name(of: account).slot)
+        }
+
+        private static func fields(of name: Name) -> [(String, Word)] {
+            [
+                ("owner", RegistryLayout.owner(of: name).slot), ("addr", RegistryLayout.account(of: name).slot),
+                ("evidence", RegistryLayout.evidence(of: name).slot),
+            ]
+        }
     }
 
     /// The header of a block, and what makes others trust it.
@@ -44,7 +69,7 @@ package final class NodeProofSource: ProofSource {
     package var logic: Address? { chain.logic }
 
     package func proof(of name: Name, at block: UInt64, stored: StoredName?) async throws(ChainFailure) -> String {
-        try await answer(Question(name: name, account: nil, block: block), stored)
+        try await answer(Question(subject: .name(name), block: block), stored)
     }
 
     package func proof(
@@ -53,7 +78,11 @@ package final class NodeProofSource: ProofSource {
         at block: UInt64,
         stored: StoredName?
     ) async throws(ChainFailure) -> String {
-        try await answer(Question(name: name, account: account, block: block), stored)
+        try await answer(Question(subject: .account(account, name), block: block), stored)
+    }
+
+    package func proof(ofUnnamed account: InfoHash, at block: UInt64) async throws(ChainFailure) -> String {
+        try await answer(Question(subject: .unnamed(account), block: block), nil)
     }
 
     private func answer(_ question: Question, _ stored: StoredName?) async throws(ChainFailure) -> String {
@@ -68,18 +97,13 @@ package final class NodeProofSource: ProofSource {
 
     private func make(_ question: Question, _ stored: StoredName?) async throws(ChainFailure) -> String {
         let anchor = try await anchor(question.block)
-        let name = question.name
-        var fields = [
-            ("owner", RegistryLayout.owner(of: name).slot), ("addr", RegistryLayout.account(of: name).slot),
-            ("evidence", RegistryLayout.evidence(of: name).slot),
-        ]
-        if let account = question.account { fields.insert(("reverse", RegistryLayout.name(of: account).slot), at: 0) }
+        let fields = question.fields
         let proof: AccountProof
         let values: [Word]
         do {
             proof = try await chain.node.proof(
                 of: chain.store,
-                slots: fields.map(\.1),
+                slots: fields.map(\.slot),
                 at: .number(question.block)
             )
             let account = try proof.account(stateRoot: anchor.block.header.stateRoot)
@@ -89,11 +113,20 @@ package final class NodeProofSource: ProofSource {
         }
         let slots = zip(zip(fields, values), proof.slots).map { field, slot -> JSONValue in
             [
-                "field": .string(field.0.0), "key": .string(slot.slot.hex), "value": .string(field.1.hex),
+                "field": .string(field.0.field), "key": .string(slot.slot.hex), "value": .string(field.1.hex),
                 "proof": .array(slot.nodes.map(Self.hex)),
             ]
         }
-        var answer = Self.record(name, values: Array(values.suffix(3)), stored: stored)
+        var answer: [String: JSONValue]
+        switch question.subject {
+        case .name(let name), .account(_, let name):
+            answer = Self.record(name, values: Array(values.suffix(3)), stored: stored)
+        case .unnamed:
+            guard values[0].isZero else {
+                throw .unavailable(reason: "the account has a name on the chain that this server does not know yet")
+            }
+            answer = ["registered": false]
+        }
         answer["proof"] = [
             "chainId": .string("0x" + String(chain.chainID, radix: 16)), "store": .string(chain.store.hex),
             "header": Self.hex(anchor.block.header.encoded), "anchors": anchor.json,

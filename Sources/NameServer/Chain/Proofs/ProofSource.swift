@@ -16,4 +16,6 @@ package protocol ProofSource: Sendable {
         at block: UInt64,
         stored: StoredName?
     ) async throws(ChainFailure) -> String
+    /// The proof that an account has no name.
+    func proof(ofUnnamed account: InfoHash, at block: UInt64) async throws(ChainFailure) -> String
 }

@@ -100,7 +100,10 @@ struct ExtensionRequest {
         do {
             let evidence = try NameEvidence(publicKeyText: keyText, signatureText: signatureText)
             try evidence.verify(name, of: account)
+            guard NameService.fitsContract(evidence) else { throw Problem.missing("publicKey") }
             return evidence
+        } catch let problem as Problem {
+            throw problem
         } catch {
             throw .wrongEvidence
         }
