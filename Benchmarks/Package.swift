@@ -35,8 +35,10 @@ let package = Package(
             name: "NamesBench",
             dependencies: [
                 .product(name: "Ethereum", package: "Apus"),
+                .product(name: "JSON", package: "Apus"),
                 .product(name: "Keys", package: "Apus"),
                 .product(name: "NameRegistry", package: "Apus"),
+                .product(name: "Names", package: "Apus"),
                 .product(name: "NameServer", package: "Apus"),
                 .product(name: "Runtime", package: "Apus"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -21,15 +21,21 @@ public struct InfoHash: Hashable, Comparable, Sendable {
     /// Exactly twenty bytes, otherwise `nil`.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == Self.byteCount else { return nil }
-        var words: (UInt64, UInt64, UInt32) = (0, 0, 0)
-        for (index, byte) in bytes.enumerated() {
-            switch index {
-            case 0..<8: words.0 = words.0 << 8 | UInt64(byte)
-            case 8..<16: words.1 = words.1 << 8 | UInt64(byte)
-            default: words.2 = words.2 << 8 | UInt32(byte)
-            }
-        }
-        self.init(high: words.0, middle: words.1, low: words.2)
+        self.init(Array(bytes))
+    }
+
+    // Not generic, since ids are read from rows and packets many thousand times a second.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
+        let low = UInt32(truncatingIfNeeded: Self.word(bytes, 16..<20))
+        self.init(high: Self.word(bytes, 0..<8), middle: Self.word(bytes, 8..<16), low: low)
+    }
+
+    @inline(__always)
+    private static func word(_ bytes: [UInt8], _ range: Range<Int>) -> UInt64 {
+        var word: UInt64 = 0
+        for index in range { word = word << 8 | UInt64(bytes[index]) }
+        return word
     }
 
     /// Exactly forty hexadecimal digits, otherwise `nil`.

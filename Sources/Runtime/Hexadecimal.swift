@@ -21,25 +21,30 @@ public enum Hexadecimal {
 
     /// The bytes of a text of hexadecimal digits; `nil` for an odd count or another character.
     public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        decode(characters: Array(text.utf8))
+    }
+
+    // Not generic, for the same reason.
+    private static func decode(characters: [UInt8]) -> [UInt8]? {
+        guard characters.count.isMultiple(of: 2) else { return nil }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count / 2)
-        var high: UInt8?
-        for character in text.utf8 {
-            let digit: UInt8
-            switch character {
-            case 0x30...0x39: digit = character - 0x30
-            case 0x41...0x46: digit = character - 0x37
-            case 0x61...0x66: digit = character - 0x57
-            default: return nil
+        bytes.reserveCapacity(characters.count / 2)
+        for index in stride(from: 0, to: characters.count, by: 2) {
+            guard let high = value(of: characters[index]), let low = value(of: characters[index + 1]) else {
+                return nil
             }
-            if let first = high {
-                bytes.append(first << 4 | digit)
-                high = nil
-            } else {
-                high = digit
-            }
+            bytes.append(high << 4 | low)
         }
-        return high == nil ? bytes : nil
+        return bytes
+    }
+
+    private static func value(of character: UInt8) -> UInt8? {
+        switch character {
+        case 0x30...0x39: character - 0x30
+        case 0x41...0x46: character - 0x37
+        case 0x61...0x66: character - 0x57
+        default: nil
+        }
     }
 
     /// A text without the `0x` or `0X` that numbers of chains are written with.

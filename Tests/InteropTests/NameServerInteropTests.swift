@@ -95,8 +95,8 @@ extension InteropTests {
             let script = """
                 import sqlite3, sys
                 store = sqlite3.connect(sys.argv[1], timeout=20)
-                store.execute("INSERT INTO names SELECT ?, randomblob(20), owner, evidence, status, state, block, created "
-                              "FROM names WHERE name = ?", sys.argv[2:])
+                store.execute("INSERT INTO names SELECT ?, randomblob(20), owner, evidence, status, state, block, created, "
+                              "evidence_id FROM names WHERE name = ?", sys.argv[2:])
                 store.commit()
                 """
             let command = ["/usr/bin/python3", "-c", script, "\(folder)/names.sqlite", name, known]

@@ -1,3 +1,4 @@
+import Foundation
 import Runtime
 import TestSupport
 import Testing
@@ -98,6 +99,16 @@ import Testing
         #expect(Base64.decode("Zm9v\r\nYg") == Array("foob".utf8))
         for text in ["Z", "Zm9vY", "Zm9=v", "Zm9vYg=", "Zm-v", "====", "=", "Zm9v="] {
             #expect(Base64.decode(text) == nil)
+        }
+    }
+
+    @Test func `base64 of any length is that of the system, with lines and without`() {
+        var randomness = Randomness.seeded(7)
+        for count in 0...400 {
+            let data = Data(randomness.bytes(count))
+            let lines = data.base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
+            #expect(Base64.characters(Array(data)) == Array(data.base64EncodedString().utf8))
+            #expect(Base64.characters(Array(data), lineLength: 64) == Array(lines.utf8))
         }
     }
 

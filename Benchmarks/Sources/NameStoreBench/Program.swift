@@ -16,6 +16,8 @@ enum Program {
         case ("dump", 1): try Dumping(path: arguments[1]).run(count: numbers[0])
         case ("import", 0) where arguments.count == 3:
             try await Importing(path: arguments[1], dump: arguments[2]).run()
+        case ("insert", 2):
+            try await InsertLoop(path: arguments[1], signed: numbers[1] != 0).run(count: numbers[0])
         case ("sync", 1): try SyncLoop(folder: arguments[1]).run(seconds: numbers[0])
         default: exit(2)
         }

@@ -102,7 +102,7 @@ struct StatementLoop {
         var statement: OpaquePointer?
         let text = """
             SELECT names.owner, names.addr, evidence.spki, evidence.sig
-            FROM names LEFT JOIN evidence ON evidence.digest = names.evidence WHERE names.name = ?1
+            FROM names LEFT JOIN evidence ON evidence.id = names.evidence_id WHERE names.name = ?1
             """
         sqlite3_prepare_v2(handle, text, -1, &statement, nil)
         var (numbers, found, sum) = (Randomness.seeded(1), 0, 0)

@@ -7,6 +7,7 @@ import Glibc
 ///     NamesBench plain PORT SIZE          a static answer by Hummingbird as it comes
 ///     NamesBench static PORT SIZE         a static answer by the name server's own HTTP side
 ///     NamesBench verify SECONDS           checks of evidence with a key of 4096 bits
+///     NamesBench prove SECONDS            checks of proofs, whole and in parts
 @main
 enum Program {
     static func main() async throws {
@@ -16,9 +17,24 @@ enum Program {
         case ("fill", 3, 1): try await Filling(folder: arguments[1], count: numbers[0]).run()
         case ("plain", 3, 2): try await StaticAnswers.servePlain(port: numbers[0], size: numbers[1])
         case ("static", 3, 2): try await StaticAnswers.serve(port: numbers[0], size: numbers[1])
+        case ("serve", 3, 1): try await Serving.run(arguments[1], port: numbers[0])
         case ("verify", 2, 1): try Verifying.run(seconds: Double(numbers[0]))
+        case ("prove", 2, 1): try Proving().run(seconds: Double(numbers[0]))
         default: exit(2)
         }
+    }
+
+    /// How often something is done in a second of processor time.
+    static func rate(_ seconds: Double, _ work: () throws -> Void) rethrows -> Double {
+        try work()
+        let begin = clock()
+        var (count, spent) = (0, 0.0)
+        while spent < seconds {
+            for _ in 0..<20 { try work() }
+            count += 20
+            spent = Double(clock() - begin) / Double(CLOCKS_PER_SEC)
+        }
+        return Double(count) / spent
     }
 
     /// One line, at once.

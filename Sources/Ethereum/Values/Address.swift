@@ -18,6 +18,12 @@ public struct Address: Hashable, Comparable, Sendable {
 
     /// Exactly twenty bytes, otherwise `nil`.
     public init?(_ bytes: some Collection<UInt8>) {
+        guard bytes.count == Self.byteCount else { return nil }
+        self.init(Array(bytes))
+    }
+
+    // Not generic, since addresses are read from rows many thousand times a second.
+    public init?(_ bytes: [UInt8]) {
         guard let words = InfoHash(bytes) else { return nil }
         self.words = words
     }

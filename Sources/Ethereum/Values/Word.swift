@@ -11,7 +11,13 @@ public struct Word: Hashable, Comparable, Sendable {
     /// Exactly 32 bytes, otherwise `nil`.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == Self.byteCount else { return nil }
-        self.init(leftPadding: bytes)
+        self.init(Array(bytes))
+    }
+
+    // Not generic, since words are read from rows many thousand times a second.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
+        self.init(in: bytes.span, at: 0)
     }
 
     /// 64 hexadecimal digits, with or without `0x`, otherwise `nil`.
@@ -33,11 +39,12 @@ public struct Word: Hashable, Comparable, Sendable {
 
     /// The 32 bytes at an offset, which must lie inside.
     init(in bytes: Span<UInt8>, at offset: Int) {
-        var words: [4 of UInt64] = [0, 0, 0, 0]
-        for index in 0..<Self.byteCount {
-            words[index / 8] = words[index / 8] << 8 | UInt64(bytes[offset + index])
+        func word(_ start: Int) -> UInt64 {
+            var word: UInt64 = 0
+            for index in start..<start + 8 { word = word << 8 | UInt64(bytes[index]) }
+            return word
         }
-        self.words = (words[0], words[1], words[2], words[3])
+        words = (word(offset), word(offset + 8), word(offset + 16), word(offset + 24))
     }
 
     init(high: UInt128, low: UInt128) {

@@ -21,6 +21,11 @@ package enum Base64 {
         String(decoding: characters(Array(bytes)), as: UTF8.self)
     }
 
+    /// The two characters of each twelve bits, the first one in the lower byte.
+    private static let pairs: [UInt16] = (0..<4_096).map { bits in
+        UInt16(alphabet[bits >> 6]) | UInt16(alphabet[bits & 63]) << 8
+    }
+
     /// The text as ASCII, with a line feed after each so many characters and none at the end.
     ///
     /// On the way of every answer of a name server, hence without closures, strings and generics.
@@ -30,33 +35,44 @@ package enum Base64 {
     ///   - lineLength: A multiple of four.
     /// - Returns: The characters.
     package static func characters(_ bytes: [UInt8], lineLength: Int = .max) -> [UInt8] {
-        let groups = (bytes.count + 2) / 3
-        let count = groups * 4
+        let count = (bytes.count + 2) / 3 * 4
         let breaks = lineLength == .max ? 0 : max(0, (count - 1) / lineLength)
-        let (table, source) = (alphabet.span, bytes.span)
+        let bytesInLine = lineLength == .max ? bytes.count : lineLength / 4 * 3
         return unsafe [UInt8](unsafeUninitializedCapacity: count + breaks) { buffer, written in
-            var (place, column, index) = (0, 0, 0)
-            while index < source.count {
-                if column == lineLength {
-                    unsafe buffer[place] = 0x0A
+            let text = UnsafeMutableRawBufferPointer(buffer)
+            var (place, start) = (0, 0)
+            while start < bytes.count {
+                if start > 0 {
+                    unsafe text[place] = 0x0A
                     place += 1
-                    column = 0
                 }
-                let left = source.count - index
-                let second = left > 1 ? UInt32(source[index + 1]) : 0
-                let third = left > 2 ? UInt32(source[index + 2]) : 0
-                let group = UInt32(source[index]) << 16 | second << 8 | third
-                // The buffer holds four characters for each group and the breaks, so every place is inside of it.
-                unsafe buffer[place] = table[Int(group >> 18)]
-                unsafe buffer[place + 1] = table[Int(group >> 12 & 63)]
-                unsafe buffer[place + 2] = left > 1 ? table[Int(group >> 6 & 63)] : 0x3D
-                unsafe buffer[place + 3] = left > 2 ? table[Int(group & 63)] : 0x3D
-                place += 4
-                column += 4
-                index += 3
+                let end = min(start + bytesInLine, bytes.count)
+                unsafe write(bytes.span.extracting(start..<end), to: text, at: &place)
+                start = end
             }
             written = place
         }
+    }
+
+    /// Writes the characters of one line; the text has four places for each three bytes that are begun.
+    @inline(__always)
+    private static func write(_ bytes: Span<UInt8>, to text: UnsafeMutableRawBufferPointer, at place: inout Int) {
+        let pairs = pairs.span
+        var index = 0
+        while index + 3 <= bytes.count {
+            let group = Int(bytes[index]) << 16 | Int(bytes[index + 1]) << 8 | Int(bytes[index + 2])
+            unsafe text.storeBytes(of: pairs[group >> 12].littleEndian, toByteOffset: place, as: UInt16.self)
+            unsafe text.storeBytes(of: pairs[group & 4_095].littleEndian, toByteOffset: place + 2, as: UInt16.self)
+            index += 3
+            place += 4
+        }
+        guard index < bytes.count else { return }
+        let isLonger = index + 1 < bytes.count
+        let group = Int(bytes[index]) << 16 | (isLonger ? Int(bytes[index + 1]) << 8 : 0)
+        unsafe text.storeBytes(of: pairs[group >> 12].littleEndian, toByteOffset: place, as: UInt16.self)
+        unsafe text[place + 2] = isLonger ? alphabet[group >> 6 & 63] : 0x3D
+        unsafe text[place + 3] = 0x3D
+        place += 4
     }
 
     /// The bytes of a text; white space is skipped and missing padding accepted, anything else gives `nil`.

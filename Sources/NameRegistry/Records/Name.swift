@@ -10,8 +10,13 @@ public struct Name: Hashable, Sendable {
 
     /// A text that is canonical already, otherwise `nil`; signatures are made over this form.
     public init?(canonical text: some StringProtocol) {
+        self.init(canonical: String(text))
+    }
+
+    // Not generic, since names are read from rows many thousand times a second.
+    public init?(canonical text: String) {
         guard Self.acceptedLengths.contains(text.utf8.count), text.utf8.allSatisfy(Self.isAccepted) else { return nil }
-        self.text = String(text)
+        self.text = text
     }
 
     /// A text as people write it: ASCII capitals are folded; `nil` for what cannot be a name.

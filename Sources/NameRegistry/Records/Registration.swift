@@ -10,18 +10,27 @@ public struct Registration: Hashable, Sendable {
     public let account: InfoHash
     /// The address of the account's secp256k1 key.
     public let owner: Address
-    /// `nil` for a registration that nobody signed, as old dumps hold them.
+    /// `nil` for a registration that nobody signed, as old dumps hold them, and where nobody has the evidence.
     public let evidence: NameEvidence?
+    /// The digest of the evidence as a contract holds it, zero where nobody signed.
+    public let evidenceDigest: Word
 
     public init(name: Name, account: InfoHash, owner: Address, evidence: NameEvidence?) {
         self.name = name
         self.account = account
         self.owner = owner
         self.evidence = evidence
+        evidenceDigest = evidence?.digest ?? .zero
     }
 
-    /// The digest of the evidence as a contract holds it, zero without any.
-    public var evidenceDigest: Word { evidence?.digest ?? .zero }
+    /// A registration of whose evidence only the digest is known, as a council imports them: it proves nothing.
+    public init(name: Name, account: InfoHash, owner: Address, evidenceDigest: Word) {
+        self.name = name
+        self.account = account
+        self.owner = owner
+        evidence = nil
+        self.evidenceDigest = evidenceDigest
+    }
 }
 
 /// What a registry says of a name: who has it, or that it was withdrawn for ever.

@@ -96,6 +96,7 @@ extension NameService {
                 if let mirrorStatus {
                     $0.add("origin", mirrorStatus.origin)
                     $0.add("originSeq", mirrorStatus.originSequence)
+                    $0.add("unproved", mirrorStatus.unproved)
                     if let problem = mirrorStatus.problem { $0.add("problem", problem) }
                     $0.add("stopped", mirrorStatus.hasStopped)
                 }

@@ -60,9 +60,19 @@ extension NameService: RequestResponder {
         case .name(nil, _, _): .now(LegacyAnswers.invalidName)
         case .account(nil): .now(LegacyAnswers.invalidAddress)
         case .name(let name?, let part, _):
-            counted { await self.reply(toName: name, part) }
+            counted { answer in
+                self.store.find(name) { found in
+                    answer {
+                        self.reply(to: found, { LegacyAnswers.name($0, part) }, orElse: LegacyAnswers.nameNotRegistered)
+                    }
+                }
+            }
         case .account(let account?):
-            counted { await self.reply(toAccount: account) }
+            counted { answer in
+                self.store.find(account) { found in
+                    answer { self.reply(to: found, LegacyAnswers.account, orElse: LegacyAnswers.addressNotRegistered) }
+                }
+            }
         case .page: .later { await self.statusPage() }
         case .health: .later { await self.health() }
         case .metrics: .later { await self.metrics() }
@@ -74,34 +84,32 @@ extension NameService: RequestResponder {
         }
     }
 
-    /// Runs a look-up unless too many are running.
-    private func counted(_ work: @escaping @Sendable () async -> Reply) -> ServerAnswer {
+    /// Begins a look-up unless too many are running.
+    private func counted(
+        _ work: @escaping @Sendable (_ answer: @escaping @Sendable (@escaping @Sendable () -> Reply) -> Void) -> Void
+    ) -> ServerAnswer {
         guard requests.enter() else {
             ServerCounters.add(counters.unavailable)
             return .now(LegacyAnswers.unavailable("the server is busy", retryAfter: 1, isRegistration: false))
         }
         let requests = requests
-        return .soon {
-            defer { requests.leave() }
-            return await work()
+        return .soon { answer in
+            work { reply in
+                requests.leave()
+                answer(reply)
+            }
         }
     }
 
-    private func reply(toName name: Name, _ part: RequestTarget.RecordPart) async -> Reply {
+    private func reply(
+        to found: Result<StoredName?, NameStoreError>,
+        _ reply: (StoredName) -> Reply,
+        orElse missing: Reply
+    ) -> Reply {
         do throws(NameStoreError) {
-            let stored = shown(try await store.find(name))
+            let stored = shown(try found.get())
             count(found: stored != nil)
-            return stored.map { LegacyAnswers.name($0, part) } ?? LegacyAnswers.nameNotRegistered
-        } catch {
-            return trouble(error)
-        }
-    }
-
-    private func reply(toAccount account: InfoHash) async -> Reply {
-        do throws(NameStoreError) {
-            let stored = shown(try await store.find(account))
-            count(found: stored != nil)
-            return stored.map(LegacyAnswers.account) ?? LegacyAnswers.addressNotRegistered
+            return stored.map(reply) ?? missing
         } catch {
             return trouble(error)
         }

@@ -5,7 +5,9 @@ import NameRegistry
 
 /// Reads a part of a journal from JSON, and checks that it continues what is known.
 ///
-/// The evidence of each entry must prove it, and each head must be the hash of all before.
+/// The evidence of each entry must prove it, and each head must be the hash of all before. A chain also orders operations
+/// whose evidence nobody has seen, or that proves nothing: a council imports digests, and contracts take any bytes. They
+/// are read without evidence and count as unsigned.
 /// Source: names protocol, "The journal as completeness proof".
 struct JournalReader: Sendable {
     enum Problem: Error, Equatable, Sendable {
@@ -46,9 +48,8 @@ struct JournalReader: Sendable {
             guard entry.head == entry.operation.head(after: head) else {
                 throw .contradiction("operation \(number) does not hash to what the journal says")
             }
-            try Self.check(entry)
             (sequence, head) = (number, entry.head)
-            page.entries.append(entry)
+            page.entries.append(try Self.checked(entry, isOfChain: page.isOfChain))
         }
         if newest == sequence, newestHead != head {
             throw .contradiction("the head of its journal is not that of its operations")
@@ -93,27 +94,43 @@ struct JournalReader: Sendable {
         )
     }
 
-    /// Whether the evidence is what the digest says and proves the operation.
-    private static func check(_ entry: JournalPage.Entry) throws(Problem) {
+    /// The entry, when its evidence is what the digest says and proves the operation.
+    private static func checked(
+        _ entry: JournalPage.Entry,
+        isOfChain: Bool
+    ) throws(Problem) -> JournalPage.Entry {
         let operation = entry.operation
         switch operation.kind {
         case .register, .address:
             guard let account = operation.account else {
                 throw .contradiction("operation \(operation.sequence) gives a name to nobody")
             }
-            guard !operation.evidenceDigest.isZero else { return }
-            guard let evidence = entry.evidence, evidence.digest == operation.evidenceDigest else {
-                throw .contradiction("operation \(operation.sequence) comes without its evidence")
+            guard !operation.evidenceDigest.isZero else { return entry }
+            var unproved = entry
+            unproved.evidence = nil
+            let mayBeUnproved = isOfChain && operation.kind == .register
+            guard let evidence = entry.evidence else {
+                guard mayBeUnproved else {
+                    throw .contradiction("operation \(operation.sequence) comes without its evidence")
+                }
+                return unproved
+            }
+            guard evidence.digest == operation.evidenceDigest else {
+                throw .contradiction("operation \(operation.sequence) comes with other evidence")
             }
             do {
                 try evidence.verify(operation.name, of: account)
             } catch {
-                throw .contradiction("the evidence of operation \(operation.sequence) is forged")
+                guard mayBeUnproved else {
+                    throw .contradiction("the evidence of operation \(operation.sequence) is forged")
+                }
+                return unproved
             }
         case .transfer, .release:
             guard operation.account == nil, operation.evidenceDigest.isZero else {
                 throw .contradiction("operation \(operation.sequence) has members that it cannot have")
             }
         }
+        return entry
     }
 }

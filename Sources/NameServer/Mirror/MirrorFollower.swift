@@ -19,6 +19,8 @@ public final class MirrorFollower: Sendable {
         public var origin: String
         /// The newest operation that the origin has told of.
         public var originSequence: UInt64 = 0
+        /// Operations since the start whose evidence nobody could check; their names are served as unsigned.
+        public var unproved = 0
         /// What goes wrong at the moment; retried unless it has stopped.
         public var problem: String?
         /// Whether the origin contradicted itself and is not followed any more.
@@ -123,6 +125,11 @@ public final class MirrorFollower: Sendable {
         current.withLock { $0.originSequence = page.sequence }
         guard !page.entries.isEmpty else { return false }
         try await store(page)
+        let unproved = page.entries.count { $0.isUnproved }
+        if unproved > 0 {
+            current.withLock { $0.unproved += unproved }
+            logger.warning("Names come without evidence", metadata: ["origin": "\(origin)", "count": "\(unproved)"])
+        }
         return page.sequence > (page.entries.last?.operation.sequence ?? 0)
     }
 
@@ -150,12 +157,11 @@ public final class MirrorFollower: Sendable {
         let isApplied: Bool
         switch (operation.kind, operation.account) {
         case (.register, let account?):
-            let registration = Registration(
-                name: operation.name,
-                account: account,
-                owner: operation.owner,
-                evidence: entry.evidence
-            )
+            let (name, owner) = (operation.name, operation.owner)
+            let registration =
+                entry.isUnproved
+                ? Registration(name: name, account: account, owner: owner, evidenceDigest: operation.evidenceDigest)
+                : Registration(name: name, account: account, owner: owner, evidence: entry.evidence)
             if case .inserted = try writer.append(registration, chained: false, at: time) {
                 isApplied = true
             } else {

@@ -22,6 +22,10 @@ public protocol NameStore: Sendable {
     func find(_ name: Name) async throws(NameStoreError) -> StoredName?
     func find(_ account: InfoHash) async throws(NameStoreError) -> StoredName?
 
+    /// The same without a task, which costs less; the answer comes once, on a thread that must not be held up.
+    func find(_ name: Name, answer: @escaping @Sendable (Result<StoredName?, NameStoreError>) -> Void)
+    func find(_ account: InfoHash, answer: @escaping @Sendable (Result<StoredName?, NameStoreError>) -> Void)
+
     /// Reads several things in one state of the store.
     ///
     /// - Throws: ``NameStoreError``, or what the body throws.
@@ -42,6 +46,27 @@ public protocol NameStore: Sendable {
 
     /// Ends after what is running and waiting; later calls throw ``NameStoreError/closed``.
     func close() async
+}
+
+extension NameStore {
+    // Stores that need no speed have only the form for tasks; such a task ends with its look-up.
+    public func find(_ name: Name, answer: @escaping @Sendable (Result<StoredName?, NameStoreError>) -> Void) {
+        Task { answer(await self.result { () async throws(NameStoreError) in try await self.find(name) }) }
+    }
+
+    public func find(_ account: InfoHash, answer: @escaping @Sendable (Result<StoredName?, NameStoreError>) -> Void) {
+        Task { answer(await self.result { () async throws(NameStoreError) in try await self.find(account) }) }
+    }
+
+    private func result(
+        _ find: () async throws(NameStoreError) -> StoredName?
+    ) async -> Result<StoredName?, NameStoreError> {
+        do throws(NameStoreError) {
+            return .success(try await find())
+        } catch {
+            return .failure(error)
+        }
+    }
 }
 
 /// Why a store could not do what it was asked.
@@ -161,12 +186,18 @@ public protocol NameStoreReader {
     func chainHeads(limit: Int) throws -> [ChainHead]
 
     /// Entries in the order in which they were put there.
-    func outbox(in states: [OutboxEntry.State], limit: Int) throws -> [OutboxEntry]
+    func outbox(in states: [OutboxEntry.State], after id: Int64, limit: Int) throws -> [OutboxEntry]
     func outboxEntry(localSequence: UInt64) throws -> OutboxEntry?
     func outboxCounts() throws -> [OutboxEntry.State: Int]
     func conflicts(unresolvedOnly: Bool, limit: Int) throws -> [NameConflict]
     /// Small values by name, such as the mode that was last used.
     func setting(_ key: String) throws -> String?
+}
+
+extension NameStoreReader {
+    public func outbox(in states: [OutboxEntry.State], limit: Int) throws -> [OutboxEntry] {
+        try outbox(in: states, after: 0, limit: limit)
+    }
 }
 
 public protocol NameStoreWriter: NameStoreReader {

@@ -131,8 +131,8 @@ final class MemoryTransaction: NameStoreWriter {
     }
     func chainHeads(limit: Int) throws -> [ChainHead] { Array(tables.heads.suffix(limit).reversed()) }
 
-    func outbox(in states: [OutboxEntry.State], limit: Int) throws -> [OutboxEntry] {
-        Array(tables.entries.lazy.filter { states.contains($0.state) }.prefix(limit))
+    func outbox(in states: [OutboxEntry.State], after id: Int64, limit: Int) throws -> [OutboxEntry] {
+        Array(tables.entries.lazy.filter { states.contains($0.state) && $0.id > id }.prefix(limit))
     }
 
     func outboxEntry(localSequence: UInt64) throws -> OutboxEntry? {

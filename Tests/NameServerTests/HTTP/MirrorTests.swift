@@ -77,6 +77,61 @@ import Testing
         }
     }
 
+    /// Operations as a chain has them: one that a council imported, one whose evidence is junk, and a usual one.
+    fileprivate static func chainOperations() throws -> [(ChainOperation, NameEvidence?)] {
+        let imported = try Person.ana.registration(of: "imported")
+        let junk = NameEvidence(publicKey: [1, 2, 3], signature: [4])
+        let usual = try Person.ben.registration(of: "bobby")
+        let contents: [(name: String, account: InfoHash, digest: Word, evidence: NameEvidence?)] = [
+            ("imported", imported.account, imported.evidenceDigest, nil),
+            ("junk", InfoHash(high: 5, middle: 5, low: 5), junk.digest, junk),
+            ("bobby", usual.account, usual.evidenceDigest, usual.evidence),
+        ]
+        var head = Word.zero
+        return try contents.enumerated().map { index, content in
+            let operation = JournalOperation(
+                sequence: UInt64(index + 1),
+                kind: .register,
+                name: try #require(Name(canonical: content.name)),
+                owner: Person.ana.owner,
+                account: content.account,
+                evidenceDigest: content.digest
+            )
+            head = operation.head(after: head)
+            let chained = ChainOperation(operation: operation, block: 7, blockHash: Word(7), logIndex: 0, head: head)
+            return (chained, content.evidence)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `names of a chain that nobody can prove are followed, and served as unsigned`() async throws {
+        let operations = try Self.chainOperations()
+        try await TestServer.run(mode: .chain, chain: ChainDouble()) { origin in
+            try await origin.store.write { writer in
+                for evidence in operations.compactMap(\.1) { try writer.put(evidence) }
+                try writer.append(operations.map(\.0))
+            }
+            try await TestServer.run(mirrorOf: Self.url(of: origin)) { mirror in
+                try await Self.follow(mirror, upTo: 3)
+                #expect(try await Self.sequenceAndHead(of: mirror.store).1 == operations[2].0.head)
+                #expect(try await mirror.get("/v2/status").body.contains(#""unproved":2"#))
+                for name in ["imported", "junk"] {
+                    let answer = try await mirror.get("/name/\(name)").body
+                    #expect(answer.contains("addr") && !answer.contains("publickey"), "\(answer)")
+                }
+                #expect(try await mirror.get("/name/bobby").body.contains("publickey"))
+                // The log alone holds the digests, too.
+                let folder = try TemporaryFolder(named: "mirror")
+                try FileManager.default.copyItem(atPath: mirror.logPath, toPath: folder.path + "/registrations.log")
+                let rebuilt = try await SQLNameStore.sqlite(
+                    SQLiteStoreConfiguration(path: folder.path + "/names.sqlite")
+                )
+                #expect(try await rebuilt.snapshotRoot().root == mirror.store.snapshotRoot().root)
+                await rebuilt.close()
+            }
+        }
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func `an origin with another history is not followed any more, and the mirror says so`() async throws {
         try await TestServer.run { first in
@@ -200,6 +255,17 @@ import Testing
         #expect(shorter == .contradiction("it has 2 operations now, and had 3 before"))
         let other = Self.problem(Self.read(journal, sequence: 1, head: Word(3)))
         #expect(other == .contradiction("its operation 1 is another one than before"))
+    }
+
+    @Test func `evidence that is missing in a server's own journal is a contradiction`() throws {
+        let (operation, _) = try MirrorTests.chainOperations()[0]
+        let entry = JournalPage.Entry(operation: operation.operation, head: operation.head)
+        let page = JournalPage(isOfChain: false, sequence: 1, head: operation.head, entries: [entry])
+        let text = String(decoding: page.reply.body, as: UTF8.self)
+        let result = Result { () throws(JournalReader.Problem) in
+            try JournalReader(sequence: 0, head: .zero).read(text)
+        }
+        #expect(Self.problem(result) == .contradiction("operation 1 comes without its evidence"))
     }
 
     @Test func `a signature over another name proves nothing`() throws {

@@ -14,6 +14,9 @@ package struct OutboxWorker: Sendable {
     private let time: any TimeSource
     private var randomness: Randomness
     private var core: OutboxCore?
+    /// The last queued entry that was read; reading begins anew behind the newest one.
+    private var lastQueued: Int64 = 0
+    private var lastSight: Sight?
     private var relayedCalls: [UInt64: RegistryCall] = [:]
     private var lastRelay: UInt64 = 0
     /// Registrations that were sent, and fillers and relays.
@@ -76,38 +79,82 @@ package struct OutboxWorker: Sendable {
 
     // MARK: Facts of the store
 
+    /// What the store has followed of the chain: while it is the same, so are the states of the names.
+    private struct Sight: Hashable, Sendable {
+        var head: Word?
+        var finalSequence: UInt64?
+
+        init(_ reader: any NameStoreReader) throws {
+            head = try reader.chainHeads(limit: 1).first?.hash
+            finalSequence = try reader.number(ChainSetting.finalSequence)
+        }
+    }
+
+    private typealias Loaded = (entry: OutboxEntry, registration: Registration)
+
     private mutating func loaded() async throws -> OutboxCore {
         if let core { return core }
         let nonce = try await store.read { reader in try reader.number(ChainSetting.nextNonce) ?? 0 }
         let seed = randomness.next()
-        return OutboxCore(
+        var core = OutboxCore(
             nextNonce: nonce,
             blockTime: blockTime,
             randomness: .seeded(seed),
             limits: limits
         )
+        (lastQueued, lastSight) = (0, nil)
+        var last: Int64? = 0
+        while let after = last {
+            let (entries, next) = try await read([.sent, .included], after: after)
+            core.load(entries)
+            last = next
+        }
+        return core
     }
 
-    /// Takes new entries, and how far those on their way have got.
-    private func refresh(_ core: inout OutboxCore) async throws {
-        let known = Set(core.ids)
-        let wanted = core.ids.compactMap { id in core.registration(id).map { (id, $0) } }
-        let window = limits.window
-        let (fresh, progress) = try await store.read { reader in
-            var fresh: [(OutboxEntry, Registration)] = []
-            for entry in try reader.outbox(in: [.queued, .sent, .included], limit: window)
-            where !known.contains(entry.id) {
-                guard let registration = try Self.registration(of: entry, in: reader) else { continue }
-                fresh.append((entry, registration))
+    /// A page of the outbox, and where the next one begins if there is one.
+    private func read(
+        _ states: [OutboxEntry.State],
+        after id: Int64
+    ) async throws -> (entries: [Loaded], next: Int64?) {
+        let limit = limits.page
+        return try await store.read { reader in
+            let page = try reader.outbox(in: states, after: id, limit: limit)
+            let entries = try page.compactMap { entry in
+                try Self.registration(of: entry, in: reader).map { (entry: entry, registration: $0) }
             }
-            var progress: [(Int64, OutboxProgress)] = []
-            for (id, registration) in wanted + fresh.map({ ($0.0.id, $0.1) }) {
-                progress.append((id, try Self.progress(of: registration, in: reader)))
-            }
-            return (fresh, progress)
+            return (entries, page.count < limit ? nil : page.last?.id)
         }
-        core.load(fresh)
-        for (id, progress) in progress { core.note(progress, for: id) }
+    }
+
+    /// Takes as many new entries as can be sent now, and how far those on their way have got.
+    private mutating func refresh(_ core: inout OutboxCore) async throws {
+        let appetite = core.appetite(now: time.now)
+        if appetite > 0 {
+            let (entries, next) = try await read([.queued], after: lastQueued)
+            let known = Set(core.ids)
+            let fresh = entries.filter { !known.contains($0.entry.id) }
+            core.load(Array(fresh.prefix(appetite)))
+            // Entries may be queued again, so that reading begins anew once the end was reached.
+            lastQueued = fresh.count > appetite ? fresh[appetite - 1].entry.id : next ?? 0
+            try await note(Set(fresh.prefix(appetite).map(\.entry.id)), in: &core)
+        }
+        let sight = try await store.read { try Sight($0) }
+        guard sight != lastSight else { return }
+        try await note(Set(core.ids), in: &core)
+        lastSight = sight
+    }
+
+    /// Notes how far registrations have got, reading a page of them at a time.
+    private func note(_ ids: Set<Int64>, in core: inout OutboxCore) async throws {
+        let wanted = ids.sorted().compactMap { id in core.registration(id).map { (id, $0) } }
+        for start in stride(from: 0, to: wanted.count, by: limits.page) {
+            let page = wanted[start..<min(start + limits.page, wanted.count)]
+            let progress = try await store.read { reader in
+                try page.map { id, registration in (id, try Self.progress(of: registration, in: reader)) }
+            }
+            for (id, progress) in progress { core.note(progress, for: id) }
+        }
     }
 
     /// What an entry of the outbox brings to the chain.

@@ -9,7 +9,7 @@ package import Runtime
 package struct Reconciler: Sendable {
     private let store: any NameStore
     private let mode: ServerMode
-    /// Names in one transaction.
+    /// Names in one transaction; others come in between.
     private let page: Int
 
     package init(store: any NameStore, mode: ServerMode, page: Int = 500) {
@@ -39,35 +39,35 @@ package struct Reconciler: Sendable {
 
     /// Every stored name beside its history on the chain.
     private func compareNames(_ reconciliation: inout Reconciliation, block: UInt64, at time: WallTime) async throws {
+        let mode = mode
         var last: Name?
         while true {
-            let (after, page, mode, before) = (last, page, mode, reconciliation)
-            let result = try await store.write { writer in
-                var reconciliation = before
-                let names = try writer.records(after: after, limit: page)
-                for stored in names {
-                    let pair = Reconciliation.Pair(
-                        name: stored.record.name,
-                        local: stored,
-                        isOnItsWay: true,
-                        localSequence: nil,
-                        chain: try Self.history(of: stored.record.name, upTo: block, in: writer)
-                    )
-                    try Self.perform(
-                        reconciliation.compare(pair),
-                        on: stored,
-                        mode: mode,
-                        upTo: block,
-                        at: time,
-                        in: writer
-                    )
-                }
-                return (reconciliation, names.last?.record.name, names.count)
+            let (after, page) = (last, page)
+            let names = try await review(&reconciliation) { reader in
+                let names = try reader.records(after: after, limit: page)
+                return (names, try names.map { ($0, try Self.pair($0, upTo: block, in: reader)) })
+            } act: { name, reconciliation, writer in
+                guard let stored = try writer.find(name.record.name) else { return }
+                let action = reconciliation.compare(try Self.pair(stored, upTo: block, in: writer))
+                try Self.perform(action, on: stored, mode: mode, upTo: block, at: time, in: writer)
             }
-            reconciliation = result.0
-            last = result.1
-            if result.2 < page { return }
+            guard names.count == page, let newest = names.last else { return }
+            last = newest.record.name
         }
+    }
+
+    private static func pair(
+        _ stored: StoredName,
+        upTo block: UInt64,
+        in reader: any NameStoreReader
+    ) throws -> Reconciliation.Pair {
+        Reconciliation.Pair(
+            name: stored.record.name,
+            local: stored,
+            isOnItsWay: true,
+            localSequence: nil,
+            chain: try history(of: stored.record.name, upTo: block, in: reader)
+        )
     }
 
     /// Every operation on the chain whose name is not stored.
@@ -77,29 +77,41 @@ package struct Reconciler: Sendable {
         upTo end: UInt64,
         at time: WallTime
     ) async throws {
+        let mode = mode
         var next: UInt64 = 1
         while next <= end {
-            let (first, page, mode, before) = (next, page, mode, reconciliation)
-            (reconciliation, next) = try await store.write { writer in
-                var reconciliation = before
-                let operations = try writer.chainOperations(from: first, limit: page)
-                for operation in operations where operation.operation.kind == .register && operation.block <= block {
-                    let name = operation.operation.name
-                    guard try writer.find(name) == nil else { continue }
-                    let pair = Reconciliation.Pair(
-                        name: name,
-                        local: nil,
-                        isOnItsWay: false,
-                        localSequence: nil,
-                        chain: try Self.history(of: name, upTo: block, in: writer)
-                    )
-                    guard case .settle = reconciliation.compare(pair) else { continue }
-                    let outcome = try NameSettlement.settle(name, upTo: block, mode: mode, at: time, in: writer)
-                    if outcome == .taken(hasEvidence: false) { reconciliation.noteUnsigned(name) }
-                }
-                return (reconciliation, operations.last.map { $0.operation.sequence + 1 } ?? .max)
+            let (first, page) = (next, page)
+            let operations = try await review(&reconciliation) { reader in
+                let operations = try reader.chainOperations(from: first, limit: page)
+                return (operations, try operations.map { ($0, try Self.missing($0, upTo: block, in: reader)) })
+            } act: { operation, reconciliation, writer in
+                guard let pair = try Self.missing(operation, upTo: block, in: writer),
+                    case .settle(let name) = reconciliation.compare(pair)
+                else { return }
+                let outcome = try NameSettlement.settle(name, upTo: block, mode: mode, at: time, in: writer)
+                if outcome == .taken(hasEvidence: false) { reconciliation.noteUnsigned(name) }
             }
+            next = operations.last.map { $0.operation.sequence + 1 } ?? .max
         }
+    }
+
+    /// A registration on the chain whose name is not stored; `nil` for every other operation.
+    private static func missing(
+        _ operation: ChainOperation,
+        upTo block: UInt64,
+        in reader: any NameStoreReader
+    ) throws -> Reconciliation.Pair? {
+        let name = operation.operation.name
+        guard operation.operation.kind == .register, operation.block <= block, try reader.find(name) == nil else {
+            return nil
+        }
+        return Reconciliation.Pair(
+            name: name,
+            local: nil,
+            isOnItsWay: false,
+            localSequence: nil,
+            chain: try history(of: name, upTo: block, in: reader)
+        )
     }
 
     /// Every registration that was accepted here and waits for nothing.
@@ -107,47 +119,50 @@ package struct Reconciler: Sendable {
         guard mode.usesChain else { return }
         var next: UInt64 = 1
         while true {
-            let (first, page, before) = (next, page, reconciliation)
-            let result = try await store.write { writer in
-                var reconciliation = before
-                let entries = try writer.localLog(from: first, limit: page)
-                for entry in entries where entry.operation.kind == .register {
-                    try Self.revive(entry.operation, in: &reconciliation, upTo: block, writer: writer)
-                }
-                return (reconciliation, entries.last.map { $0.operation.sequence + 1 })
+            let (first, page) = (next, page)
+            let entries = try await review(&reconciliation) { reader in
+                let entries = try reader.localLog(from: first, limit: page)
+                return (entries, try entries.map { ($0, try Self.forgotten($0.operation, upTo: block, in: reader)) })
+            } act: { entry, reconciliation, writer in
+                guard let pair = try Self.forgotten(entry.operation, upTo: block, in: writer),
+                    case .enqueue(let sequence, _) = reconciliation.compare(pair)
+                else { return }
+                try Self.revive(sequence, in: writer)
             }
-            reconciliation = result.0
-            guard let following = result.1 else { return }
-            next = following
+            guard let newest = entries.last else { return }
+            next = newest.operation.sequence + 1
         }
     }
 
-    private static func revive(
+    /// A registration that waits to come to the chain; `nil` for every other operation.
+    private static func forgotten(
         _ operation: JournalOperation,
-        in reconciliation: inout Reconciliation,
         upTo block: UInt64,
-        writer: any NameStoreWriter
-    ) throws {
-        guard let stored = try writer.find(operation.name), stored.state == .accepted || stored.state == .sent,
+        in reader: any NameStoreReader
+    ) throws -> Reconciliation.Pair? {
+        guard operation.kind == .register, let stored = try reader.find(operation.name),
+            stored.state == .accepted || stored.state == .sent,
             stored.record == ChainReplay.record(after: operation, on: nil)
-        else { return }
-        let entry = try writer.outboxEntry(localSequence: operation.sequence)
+        else { return nil }
+        let entry = try reader.outboxEntry(localSequence: operation.sequence)
         // What no repetition can bring there waits for a new request.
-        if entry?.state == .failed, entry?.error != "taken" { return }
+        if entry?.state == .failed, entry?.error != "taken" { return nil }
         let isOnItsWay =
             switch entry?.state {
             case .queued, .sent, .included: true
             case .final, .failed, nil: false
             }
-        let pair = Reconciliation.Pair(
+        return Reconciliation.Pair(
             name: operation.name,
             local: stored,
             isOnItsWay: isOnItsWay,
             localSequence: operation.sequence,
-            chain: try history(of: operation.name, upTo: block, in: writer)
+            chain: try history(of: operation.name, upTo: block, in: reader)
         )
-        guard case .enqueue(let sequence, _) = reconciliation.compare(pair) else { return }
-        if var entry {
+    }
+
+    private static func revive(_ sequence: UInt64, in writer: any NameStoreWriter) throws {
+        if var entry = try writer.outboxEntry(localSequence: sequence) {
             entry.state = .queued
             entry.nonce = nil
             entry.error = nil
@@ -155,6 +170,43 @@ package struct Reconciler: Sendable {
         } else {
             try writer.enqueue(localSequence: sequence)
         }
+    }
+
+    /// Compares a page while writers go on, and looks again, as a writer, at those alone that something is to be done about.
+    private func review<Element: Sendable>(
+        _ reconciliation: inout Reconciliation,
+        read: @escaping @Sendable (any NameStoreReader) throws -> ([Element], [(Element, Reconciliation.Pair?)]),
+        act: @escaping @Sendable (Element, inout Reconciliation, any NameStoreWriter) throws -> Void
+    ) async throws -> [Element] {
+        let before = reconciliation
+        let review = try await store.read { reader in
+            var counted = before
+            let (page, pairs) = try read(reader)
+            let open = pairs.filter { _, pair in
+                guard let pair else { return false }
+                var compared = counted
+                guard compared.compare(pair) == nil else { return true }
+                counted = compared
+                return false
+            }
+            return Review(page: page, open: open.map(\.0), counted: counted)
+        }
+        reconciliation = review.counted
+        guard !review.open.isEmpty else { return review.page }
+        reconciliation = try await store.write { writer in
+            var acted = review.counted
+            for element in review.open { try act(element, &acted, writer) }
+            return acted
+        }
+        return review.page
+    }
+
+    private struct Review<Element: Sendable>: Sendable {
+        let page: [Element]
+        /// Those that something is to be done about.
+        let open: [Element]
+        /// With all the others.
+        let counted: Reconciliation
     }
 
     private static func perform(

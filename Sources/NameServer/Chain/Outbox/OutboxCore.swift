@@ -14,6 +14,8 @@ package struct OutboxCore: Sendable {
         package var window = 4_096
         /// Registrations that are looked at in one round.
         package var burst = 32
+        /// Entries of the store that are read at once.
+        package var page = 128
         /// How many times the time of a block pass before a transaction is sent again.
         package var patience = 3
         /// The most that a call may use, and that a unit of gas may cost, in wei.
@@ -79,8 +81,12 @@ package struct OutboxCore: Sendable {
         items.values.contains { $0.entry.error == Self.commitmentRequired } ? Self.commitmentRequired : nil
     }
 
-    /// Room for more registrations.
-    package var room: Int { max(0, limits.window - items.count) }
+    /// How many more registrations a round could look at.
+    package func appetite(now: Instant) -> Int {
+        let ready = items.values.count { $0.entry.state == .queued && $0.due <= now }
+        return max(0, min(limits.window - items.count, limits.burst - ready))
+    }
+
     package var ids: [Int64] { items.keys.sorted() }
     package func registration(_ id: Int64) -> Registration? { items[id]?.registration }
     package func entry(_ id: Int64) -> OutboxEntry? { items[id]?.entry }
@@ -88,8 +94,10 @@ package struct OutboxCore: Sendable {
     // MARK: Facts of the store
 
     /// Takes entries that are not known yet; those that have ended are passed over.
+    ///
+    /// All that were sent are to be here before anything else is: their numbers are theirs.
     package mutating func load(_ entries: [(OutboxEntry, Registration)]) {
-        for (entry, registration) in entries where items[entry.id] == nil && room > 0 {
+        for (entry, registration) in entries where items[entry.id] == nil {
             switch entry.state {
             case .queued, .sent, .included: break
             case .final, .failed: continue

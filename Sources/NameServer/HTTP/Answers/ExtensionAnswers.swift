@@ -83,6 +83,9 @@ struct JournalPage: Sendable {
         /// When it was accepted, in milliseconds since 1970, or the block that it is in.
         var time: Int64?
         var block: UInt64?
+
+        /// Whether it names evidence that nobody can check.
+        var isUnproved: Bool { evidence == nil && !operation.evidenceDigest.isZero }
     }
 
     /// Whether the chain has ordered the operations, or this server.

@@ -25,7 +25,7 @@ enum LegacyRegistration {
     /// Reads and checks a body; takes as long as a check of an RSA signature.
     static func read(_ body: [UInt8], name: Name?, allowsUnsigned: Bool) throws(Refusal) -> Registration {
         guard depth(of: body) <= maximumDepth, String(validating: body, as: UTF8.self) != nil,
-            let members = JSONValue(parsing: String(decoding: body, as: UTF8.self))?.object
+            let members = members(of: body)
         else { throw .malformedBody }
         guard let name else { throw .invalidName }
         guard let account = members["addr"]?.string.flatMap(AddressText.account) else { throw .invalidAddress }
@@ -46,6 +46,12 @@ enum LegacyRegistration {
         } catch {
             throw .wrongEvidence
         }
+    }
+
+    /// Clients send nothing but texts, which are read quickly; any other object is read all the same.
+    private static func members(of body: [UInt8]) -> [String: JSONValue]? {
+        if let texts = FlatObject(body)?.texts { return texts.mapValues { .string($0) } }
+        return JSONValue(parsing: String(decoding: body, as: UTF8.self))?.object
     }
 
     private static func isPresent(_ value: JSONValue?) -> Bool {

@@ -3,7 +3,7 @@ import NIOHTTP1
 
 /// One connection: one request after the other, each answered once and in time.
 ///
-/// While a request is answered nothing more is read, so a client cannot pile up work. Every state has a deadline.
+/// While a request is answered no more than one read goes on, so a client cannot pile up work. Every state has a deadline.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
@@ -111,6 +111,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func read(context: ChannelHandlerContext) {
         switch state {
+        // To stop listening for each answer would cost two calls of the system.
+        case .answering where pending.isEmpty: context.read()
         case .answering, .flushing: isReadPending = true
         case .waiting, .receiving, .lingering, .closed: context.read()
         }
@@ -182,15 +184,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .now(let reply): send(reply, to: request)
         case .soon(let work):
             let number = expectAnswer(to: request)
-            let connection = NIOLoopBound(self, eventLoop: loop.executor.eventLoop)
-            // Asks the store in this turn of the loop already.
-            Task.immediate(executorPreference: loop.executor) {
-                let reply = await work()
-                connection.value.receive(reply, for: number)
+            let eventLoop = loop.eventLoop
+            let connection = NIOLoopBound(self, eventLoop: eventLoop)
+            work { reply in
+                eventLoop.execute { connection.value.receive(reply(), for: number) }
             }
         case .later(let work):
             let number = expectAnswer(to: request)
-            let eventLoop = loop.executor.eventLoop
+            let eventLoop = loop.eventLoop
             let connection = NIOLoopBound(self, eventLoop: eventLoop)
             Task {
                 let reply = await work()

@@ -6,7 +6,7 @@ import NIOCore
 final class LoopConnections {
     let listener: NameServerListener
     let responder: any RequestResponder
-    let executor: LoopTaskExecutor
+    let eventLoop: any EventLoop
     /// Above this number those go that have waited longest without a request.
     let limit: Int
     private var connections: [ConnectionHandler] = []
@@ -15,15 +15,15 @@ final class LoopConnections {
     static let sweepInterval = TimeAmount.milliseconds(250)
 
     init(eventLoop: any EventLoop, listener: NameServerListener, responder: any RequestResponder, limit: Int) {
-        executor = LoopTaskExecutor(eventLoop)
+        self.eventLoop = eventLoop
         self.listener = listener
         self.responder = responder
         self.limit = max(1, limit)
     }
 
     func start() {
-        let connections = NIOLoopBound(self, eventLoop: executor.eventLoop)
-        sweeping = executor.eventLoop.scheduleRepeatedTask(
+        let connections = NIOLoopBound(self, eventLoop: eventLoop)
+        sweeping = eventLoop.scheduleRepeatedTask(
             initialDelay: Self.sweepInterval,
             delay: Self.sweepInterval
         ) { _ in

@@ -40,8 +40,10 @@ protocol RequestResponder: Sendable {
 /// How a request is answered.
 enum ServerAnswer: Sendable {
     case now(Reply)
-    /// A short task, run on the connection's event loop.
-    case soon(@Sendable () async -> Reply)
-    /// A longer one, run elsewhere.
+    /// Work that blocks nobody and hands over the reply once, on any thread; the reply is written on the event loop.
+    ///
+    /// Without a task, of which look-ups would need thousands a second.
+    case soon(@Sendable (_ answer: @escaping @Sendable (@escaping @Sendable () -> Reply) -> Void) -> Void)
+    /// A task, run elsewhere.
     case later(@Sendable () async -> Reply)
 }

@@ -52,18 +52,21 @@ final class JobQueue<Job: Sendable>: Sendable {
         }
     }
 
-    /// What waits when a time is over, or as soon as so many do.
-    func gather(upTo count: Int, within time: Duration) -> [Job] {
+    /// Takes what waits as soon as that is a number of jobs, and what there is after some time.
+    func gather(_ wanted: Int, within time: Duration, upTo count: Int) -> [Job] {
         let deadline = DispatchTime.now() + time.inSeconds
-        let waits = state.withLock { state in
-            guard state.jobs.count < count, !state.isClosed else { return false }
-            state.wakesAt = count
-            return true
-        }
-        if waits { _ = alarm.wait(timeout: deadline) }
-        return state.withLock { state in
-            state.wakesAt = nil
-            return Self.takeJobs(upTo: count, of: &state)
+        var isLate = false
+        while true {
+            let jobs = state.withLock { state -> [Job]? in
+                guard state.jobs.count >= min(wanted, count) || state.isClosed || isLate else {
+                    state.wakesAt = min(wanted, count)
+                    return nil
+                }
+                state.wakesAt = nil
+                return Self.takeJobs(upTo: count, of: &state)
+            }
+            if let jobs { return jobs }
+            isLate = alarm.wait(timeout: deadline) == .timedOut
         }
     }
 

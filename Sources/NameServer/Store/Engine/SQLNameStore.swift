@@ -95,19 +95,23 @@ public final class SQLNameStore: NameStore {
     }
 
     public func find(_ name: Name) async throws(NameStoreError) -> StoredName? {
-        try await find { .name(name, $0) }
+        try await withCheckedContinuation { answer in find(name) { answer.resume(returning: $0) } }.get()
     }
 
     public func find(_ account: InfoHash) async throws(NameStoreError) -> StoredName? {
-        try await find { .account(account, $0) }
+        try await withCheckedContinuation { answer in find(account) { answer.resume(returning: $0) } }.get()
     }
 
-    private func find(_ lookup: (StoreAnswer<StoredName?>) -> Lookup) async throws(NameStoreError) -> StoredName? {
-        let result: Result<StoredName?, NameStoreError> = await withCheckedContinuation { answer in
-            let job = lookup(answer)
-            if let refusal = lookups.push(job) { job.fail(refusal) }
-        }
-        return try result.get()
+    public func find(_ name: Name, answer: @escaping @Sendable (Result<StoredName?, NameStoreError>) -> Void) {
+        push(.name(name, answer))
+    }
+
+    public func find(_ account: InfoHash, answer: @escaping @Sendable (Result<StoredName?, NameStoreError>) -> Void) {
+        push(.account(account, answer))
+    }
+
+    private func push(_ lookup: Lookup) {
+        if let refusal = lookups.push(lookup) { lookup.fail(refusal) }
     }
 
     public func read<Value: Sendable>(

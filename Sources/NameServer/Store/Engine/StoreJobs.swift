@@ -31,12 +31,14 @@ struct WriteBody: Sendable {
 }
 
 enum Lookup: Sendable {
-    case name(Name, StoreAnswer<StoredName?>)
-    case account(InfoHash, StoreAnswer<StoredName?>)
+    typealias Answer = @Sendable (Result<StoredName?, NameStoreError>) -> Void
+
+    case name(Name, Answer)
+    case account(InfoHash, Answer)
 
     func fail(_ error: NameStoreError) {
         switch self {
-        case .name(_, let answer), .account(_, let answer): answer.resume(returning: .failure(error))
+        case .name(_, let answer), .account(_, let answer): answer(.failure(error))
         }
     }
 }

@@ -6,7 +6,7 @@ public struct NameStoreLimits: Sendable {
     public var waitingReads = 100_000
     /// Writes that share a commit.
     public var groupSize = 1_024
-    /// How long a commit waits for company once registrations have come together before.
+    /// How long a commit waits at most for those that the last one has answered.
     public var gatherTime: Duration = .milliseconds(2)
     /// How long a write waits for writers of other processes.
     public var lockTimeout: Duration = .seconds(5)

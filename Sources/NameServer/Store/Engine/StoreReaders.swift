@@ -41,9 +41,9 @@ final class LookupReader {
             do throws(NameStoreError) {
                 switch lookup {
                 case .name(let name, let answer):
-                    answer.resume(returning: .success(try transaction.find(name)))
+                    answer(.success(try transaction.find(name)))
                 case .account(let account, let answer):
-                    answer.resume(returning: .success(try transaction.find(account)))
+                    answer(.success(try transaction.find(account)))
                 }
             } catch {
                 lookup.fail(error)

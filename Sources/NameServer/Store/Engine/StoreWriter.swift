@@ -13,8 +13,8 @@ final class StoreWriter {
     private let logPath: String?
     private var log: RegistrationLog?
     private var keeper: ConnectionKeeper
-    /// Whether the last group had company, so that waiting for more is worth it.
-    private var hadCompany = false
+    /// How many were answered by the last commit or waited for the next one: those that may come together again.
+    private var company = 1
 
     init(
         queue: JobQueue<WriteJob>,
@@ -56,10 +56,10 @@ final class StoreWriter {
     /// Serves the queue until it is closed.
     func run() {
         while var jobs = queue.take(upTo: limits.groupSize) {
-            if hadCompany, jobs.count < limits.groupSize, jobs.contains(where: \.isRegistration) {
-                jobs += queue.gather(upTo: limits.groupSize - jobs.count, within: limits.gatherTime)
+            let room = limits.groupSize - jobs.count
+            if company > jobs.count, room > 0, jobs.contains(where: \.isRegistration) {
+                jobs += queue.gather(company - jobs.count, within: limits.gatherTime, upTo: room)
             }
-            hadCompany = jobs.count > 1
             commit(jobs)
         }
         keeper.close()
@@ -82,9 +82,11 @@ final class StoreWriter {
             }
         } catch {
             counters.failedCommits.add(1, ordering: .relaxed)
+            company = jobs.count + queue.count
             group.fail(error)
             return
         }
+        company = jobs.count + queue.count
         counters.commits.add(1, ordering: .relaxed)
         counters.registrations.add(UInt64(group.insertions), ordering: .relaxed)
         group.answer()

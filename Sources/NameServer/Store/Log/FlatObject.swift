@@ -1,4 +1,4 @@
-/// A JSON object whose members are no objects or lists, read quickly: a line of a log, a record of a dump.
+/// A JSON object whose members are no objects or lists, read quickly: a line of a log, a record of a dump, a request.
 struct FlatObject {
     enum Value: Hashable {
         case text([UInt8])
@@ -17,6 +17,16 @@ struct FlatObject {
         var scanner = FlatScanner(Array(text))
         guard let members = scanner.object() else { return nil }
         self.members = members
+    }
+
+    /// The members, if all are texts; the last of equal keys counts.
+    var texts: [String: String]? {
+        var texts: [String: String] = [:]
+        for (key, value) in members {
+            guard case .text(let text) = value else { return nil }
+            texts[String(decoding: key, as: UTF8.self)] = String(decoding: text, as: UTF8.self)
+        }
+        return texts
     }
 
     subscript(key: StaticString) -> Value? {

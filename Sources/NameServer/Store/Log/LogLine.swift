@@ -68,6 +68,8 @@ extension LogEntry {
         if let evidence {
             text += "\"publicKey\":\"\(Base64.encode(evidence.publicKey))\","
             text += "\"signature\":\"\(Base64.encode(evidence.signature))\","
+        } else if !operation.evidenceDigest.isZero {
+            text += "\"evidence\":\"\(Hexadecimal.encode(operation.evidenceDigest.bytes))\","
         }
         if isChained { text += "\"chained\":true," }
         return text + "\"at\":\(entry.time.milliseconds),\"head\":\"\(Hexadecimal.encode(entry.head.bytes))\"}\n"
@@ -87,11 +89,18 @@ extension LogEntry {
             account = hash
         }
         var evidence: NameEvidence?
+        var digest = Word.zero
+        if let text = object.text("evidence") {
+            guard let word = Word(hex: text) else { return nil }
+            digest = word
+        }
         if let publicKey = object.bytes("publicKey") {
             guard let publicKey = Base64.decode(publicKey),
                 let signature = object.bytes("signature").flatMap({ Base64.decode($0) })
             else { return nil }
-            evidence = NameEvidence(publicKey: publicKey, signature: signature)
+            let given = NameEvidence(publicKey: publicKey, signature: signature)
+            evidence = given
+            digest = given.digest
         }
         let operation = JournalOperation(
             sequence: sequence,
@@ -99,7 +108,7 @@ extension LogEntry {
             name: name,
             owner: owner,
             account: account,
-            evidenceDigest: evidence?.digest ?? .zero
+            evidenceDigest: digest
         )
         self.init(
             entry: LocalLogEntry(operation: operation, time: WallTime(milliseconds: time), head: head),

@@ -2,7 +2,7 @@
 ///
 /// Source: names protocol, "Storage".
 enum StoreSchema {
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     private static let schemaVersion = SQLStatement("SELECT value FROM settings WHERE key = 'schema'")
 
@@ -38,11 +38,13 @@ enum StoreSchema {
             status INTEGER NOT NULL,
             state INTEGER NOT NULL,
             block INTEGER,
-            created INTEGER NOT NULL
+            created INTEGER NOT NULL,
+            evidence_id INTEGER
         ) #ROWS;
         CREATE INDEX names_included ON names (block) WHERE state = 2;
         CREATE TABLE evidence (
-            digest BLOB PRIMARY KEY NOT NULL,
+            id #COUNTER,
+            digest BLOB NOT NULL UNIQUE,
             spki BLOB NOT NULL,
             sig BLOB NOT NULL
         ) #STRICT;

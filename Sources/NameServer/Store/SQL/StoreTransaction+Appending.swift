@@ -5,16 +5,16 @@ import Runtime
 extension StoreTransaction: NameStoreWriter {
     private static let insertName = SQLStatement(
         """
-        INSERT INTO names (name, owner, addr, evidence, status, state, block, created)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        INSERT INTO names (name, owner, addr, evidence, status, state, block, created, evidence_id)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT id FROM evidence WHERE digest = ?4))
         """
     )
     private static let putName = SQLStatement(
         """
-        INSERT INTO names (name, owner, addr, evidence, status, state, block, created)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        INSERT INTO names (name, owner, addr, evidence, status, state, block, created, evidence_id)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT id FROM evidence WHERE digest = ?4))
         ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, addr = excluded.addr, evidence = excluded.evidence,
-        status = excluded.status, state = excluded.state, block = excluded.block
+        status = excluded.status, state = excluded.state, block = excluded.block, evidence_id = excluded.evidence_id
         """
     )
     private static let insertEvidence = SQLStatement(

@@ -36,11 +36,15 @@ extension StoreTransaction {
     )
     private static let removeSetting = SQLStatement("DELETE FROM settings WHERE key = ?1")
 
-    func outbox(in states: [OutboxEntry.State], limit: Int) throws(NameStoreError) -> [OutboxEntry] {
+    func outbox(
+        in states: [OutboxEntry.State],
+        after id: Int64,
+        limit: Int
+    ) throws(NameStoreError) -> [OutboxEntry] {
         guard !states.isEmpty else { return [] }
         let list = Set(states.map(\.rawValue)).sorted().map(String.init).joined(separator: ",")
-        let statement = SQLStatement("\(Self.outboxColumns) WHERE state IN (\(list)) ORDER BY id LIMIT ?1")
-        return try collect(try sql.run(statement, .integer(Int64(limit))), outboxEntry)
+        let statement = SQLStatement("\(Self.outboxColumns) WHERE state IN (\(list)) AND id > ?1 ORDER BY id LIMIT ?2")
+        return try collect(try sql.run(statement, .integer(id), .integer(Int64(limit))), outboxEntry)
     }
 
     func outboxEntry(localSequence: UInt64) throws(NameStoreError) -> OutboxEntry? {

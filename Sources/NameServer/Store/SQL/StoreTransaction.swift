@@ -49,10 +49,11 @@ struct LogTail: Hashable, Sendable {
 }
 
 extension StoreTransaction: NameStoreReader {
+    // By its number, since a digest would cost a second search in another index.
     private static let columns = """
         names.name, names.owner, names.addr, names.evidence, names.state, names.block, names.created,
         evidence.spki, evidence.sig
-        FROM names LEFT JOIN evidence ON evidence.digest = names.evidence
+        FROM names LEFT JOIN evidence ON evidence.id = names.evidence_id
         """
     private static let byName = SQLStatement("SELECT \(columns) WHERE names.name = ?1")
     private static let byAccount = SQLStatement("SELECT \(columns) WHERE names.addr = ?1")
@@ -117,6 +118,9 @@ extension StoreTransaction: NameStoreReader {
         var evidence: NameEvidence?
         if let publicKey = try row.optionalBytes(), let signature = try row.optionalBytes() {
             evidence = NameEvidence(publicKey: publicKey, signature: signature)
+        } else if !record.evidenceDigest.isZero {
+            // It may have come later than the name.
+            evidence = try self.evidence(record.evidenceDigest)
         }
         return StoredName(record: record, evidence: evidence, state: state, block: block, created: created)
     }

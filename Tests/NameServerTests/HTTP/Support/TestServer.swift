@@ -25,6 +25,7 @@ final class TestServer: Sendable {
     }
 
     var port: Int { http.port }
+    var logPath: String { folder.path + "/names/registrations.log" }
 
     /// Options without limits on rates, for tests of other things.
     static var unlimited: NameServerOptions {
