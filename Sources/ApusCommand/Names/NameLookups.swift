@@ -124,8 +124,7 @@ extension NameCommand {
                     let lookup = try await directory.verify(account)
                     Output.line(NameReport.sentence(lookup), json: NameReport.json(lookup), options)
                     await directory.close()
-                    let assurance =
-                        lookup.name?.assurance ?? (directory.configuration.trust == nil ? .unsigned : .proved)
+                    let assurance = lookup.name?.assurance ?? (lookup.block == nil ? .unsigned : .proved)
                     try end(assurance, isFound: lookup.name != nil, lookup.problems, directory)
                 }
             } catch let error as NameDirectoryError {

@@ -33,7 +33,10 @@ enum NameReport {
     }
 
     static func sentence(_ lookup: AccountLookup) -> String {
-        guard let name = lookup.name else { return "\(lookup.account) has no name, says \(lookup.server)." }
+        guard let name = lookup.name else {
+            return "\(lookup.account) has no name"
+                + (lookup.block.map { ": proved in block \($0.number)." } ?? ", says \(lookup.server).")
+        }
         return "\(lookup.account) is “\(name.name)”\n  \(reason(name))"
     }
 
@@ -58,18 +61,21 @@ enum NameReport {
         case .absent: members["answer"] = "absent"
         case .withdrawn: members["answer"] = "withdrawn"
         }
-        if let block = lookup.block {
-            members["block"] = .object([
-                "number": .integer(Int64(clamping: block.number)), "hash": .string(block.hash.hex),
-                "time": .integer(block.time.milliseconds),
-            ])
-        }
+        members["block"] = lookup.block.map(json)
         return members
+    }
+
+    private static func json(_ block: ProvedBlock) -> JSONValue {
+        .object([
+            "number": .integer(Int64(clamping: block.number)), "hash": .string(block.hash.hex),
+            "time": .integer(block.time.milliseconds),
+        ])
     }
 
     static func json(_ lookup: AccountLookup) -> [String: JSONValue] {
         var members = lookup.name.map { json($0) } ?? ["answer": "absent", "server": .string(lookup.server.text)]
         members["account"] = .string(lookup.account.hex)
+        members["block"] = lookup.block.map(json)
         members["problems"] = json(lookup.problems)
         return members
     }

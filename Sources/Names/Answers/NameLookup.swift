@@ -77,6 +77,8 @@ public struct AccountLookup: AnswerOfServers, Hashable, Sendable {
     public let server: NameServerAddress
     /// When the server answered.
     public let time: WallTime
+    /// The block that proves which name the account has, or that it has none; `nil` where nothing is proved.
+    public let block: ProvedBlock?
     /// What was wrong with servers that were asked before.
     public var problems: [NameServerProblem]
 
@@ -85,12 +87,14 @@ public struct AccountLookup: AnswerOfServers, Hashable, Sendable {
         name: NameLookup?,
         server: NameServerAddress,
         time: WallTime,
+        block: ProvedBlock? = nil,
         problems: [NameServerProblem] = []
     ) {
         self.account = account
         self.name = name
         self.server = server
         self.time = time
+        self.block = block
         self.problems = problems
     }
 }

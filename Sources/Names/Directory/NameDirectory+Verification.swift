@@ -103,10 +103,10 @@ extension NameDirectory {
         let earlier = await judge.highest()
         return await firstAnswer(of: configuration.servers) { server async throws(NameServerFault) in
             let answer = try await client.proof(of: account, at: server)
-            let proved = try await judge.provedName(answer, of: account, since: earlier)
-            let name = proved.map { name, proved in
+            let proved = try await judge.proved(answer, of: account, since: earlier)
+            let name = proved.name.map { proved in
                 NameLookup(
-                    name: name,
+                    name: proved.name,
                     answer: proved.answer,
                     assurance: proved.isSigned ? .proved : .unsigned,
                     server: server,
@@ -114,7 +114,13 @@ extension NameDirectory {
                     block: proved.block
                 )
             }
-            return AccountLookup(account: account, name: name, server: server, time: time.wallTime)
+            return AccountLookup(
+                account: account,
+                name: name,
+                server: server,
+                time: time.wallTime,
+                block: proved.block
+            )
         }
     }
 

@@ -44,13 +44,13 @@ struct ProofJudge: Sendable {
         return proved
     }
 
-    func provedName(
+    func proved(
         _ answer: ProofAnswer,
         of account: InfoHash,
         since earlier: AcceptedBlocks.Block?
-    ) async throws(NameServerFault) -> (name: Name, proved: ProvedName)? {
+    ) async throws(NameServerFault) -> ProvedAccount {
         let header = try await trusted(answer, since: earlier)
-        let proved = try verifier.provedName(answer, of: account, in: header)
+        let proved = try verifier.proved(answer, of: account, in: header)
         try await remember(header)
         return proved
     }

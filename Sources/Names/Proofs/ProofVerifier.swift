@@ -3,12 +3,30 @@ import Keys
 import NameRegistry
 import Runtime
 
-/// What a proof proves.
+/// What a proof proves of a name.
 struct ProvedName: Hashable, Sendable {
+    let name: Name
     let answer: NameLookup.Answer
     /// The contract holds the digest of evidence.
     let isSigned: Bool
     let block: ProvedBlock
+}
+
+/// What a proof proves of an account.
+struct ProvedAccount: Hashable, Sendable {
+    /// What is proved of its name; `nil` for an account that has none.
+    let name: ProvedName?
+    let block: ProvedBlock
+}
+
+extension ProvedBlock {
+    init(_ header: BlockHeader) {
+        self.init(
+            number: header.number,
+            hash: header.hash,
+            time: WallTime(seconds: Int64(clamping: header.timestamp))
+        )
+    }
 }
 
 /// Judges answers with proof against the user's settings, as far as that goes without asking anybody.
@@ -113,25 +131,25 @@ struct ProofVerifier: Sendable {
         return try forward(answer, of: name, in: header, storage)
     }
 
-    /// What an answer about an account proves: its name and what the name proves in turn, or `nil` for no name.
-    func provedName(
+    /// What an answer about an account proves.
+    func proved(
         _ answer: ProofAnswer,
         of account: InfoHash,
         in header: BlockHeader
-    ) throws(NameServerFault) -> (name: Name, proved: ProvedName)? {
+    ) throws(NameServerFault) -> ProvedAccount {
         if let told = answer.account, told != account { throw .lie(.otherAccount(told)) }
         let storage = try storage(answer, in: header)
         let word = try value(.reverse, RegistryLayout.name(of: account), answer, storage)
         guard !word.isZero else {
             guard !answer.isRegistered else { throw .lie(.proofContradictsAnswer("the account has no name")) }
-            return nil
+            return ProvedAccount(name: nil, block: ProvedBlock(header))
         }
         guard let name = Name(word), answer.isRegistered, answer.name == name else {
             throw .lie(.proofContradictsAnswer("the account has another name"))
         }
         let proved = try forward(answer, of: name, in: header, storage)
         guard proved.answer == .found(account) else { throw .lie(.unconfirmedName(name)) }
-        return (name, proved)
+        return ProvedAccount(name: proved, block: proved.block)
     }
 
     private func forward(
@@ -144,11 +162,7 @@ struct ProofVerifier: Sendable {
         let owner = try value(.owner, RegistryLayout.owner(of: name), answer, storage)
         let account = try value(.account, RegistryLayout.account(of: name), answer, storage)
         let digest = try value(.evidence, RegistryLayout.evidence(of: name), answer, storage)
-        let block = ProvedBlock(
-            number: header.number,
-            hash: header.hash,
-            time: WallTime(seconds: Int64(clamping: header.timestamp))
-        )
+        let block = ProvedBlock(header)
         if owner.isZero || owner == Word(NameRecord.tombstone) {
             guard account.isZero, digest.isZero else {
                 throw .lie(.wrongProof("a name without an owner has an account"))
@@ -156,7 +170,7 @@ struct ProofVerifier: Sendable {
             guard !answer.isRegistered || (answer.account == nil && !owner.isZero) else {
                 throw .lie(.proofContradictsAnswer(owner.isZero ? "nobody has the name" : "the name was withdrawn"))
             }
-            return ProvedName(answer: owner.isZero ? .absent : .withdrawn, isSigned: false, block: block)
+            return ProvedName(name: name, answer: owner.isZero ? .absent : .withdrawn, isSigned: false, block: block)
         }
         guard let address = account.address, !address.isZero else { throw .lie(.wrongProof("the account")) }
         guard answer.isRegistered else { throw .lie(.proofContradictsAnswer("somebody has the name")) }
@@ -167,7 +181,7 @@ struct ProofVerifier: Sendable {
             throw .lie(.proofContradictsAnswer("the owner is another one"))
         }
         try checkEvidence(answer, digest: digest, of: name, account: address.hash)
-        return ProvedName(answer: .found(address.hash), isSigned: !digest.isZero, block: block)
+        return ProvedName(name: name, answer: .found(address.hash), isSigned: !digest.isZero, block: block)
     }
 
     private func checkEvidence(

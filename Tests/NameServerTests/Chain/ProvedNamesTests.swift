@@ -152,6 +152,7 @@ struct ProvedNamesTests {
         #expect(absent.assurance == .proved)
         let unnamed = try await directory.verify(InfoHash(hashing: "an account without a name"))
         #expect(unnamed.name == nil)
+        #expect(unnamed.block != nil)
         #expect(unnamed.problems.isEmpty)
     }
 
@@ -252,6 +253,7 @@ struct ProvedNamesTests {
         #expect(proved.output.contains("proved: the registry says so in block"))
         let unnamed = try await verify("\(InfoHash(hashing: "nobody's account"))", at: world.server.url)
         #expect(unnamed.exit == .code(2))
+        #expect(unnamed.output.contains("has no name: proved in block"))
         let absent = try await verify("nobody", at: world.server.url)
         #expect(absent.exit == .code(2))
         #expect(absent.output.contains("Nobody is called “nobody”: proved in block"))
