@@ -17,7 +17,6 @@ enum Program {
         case ("fill", 3, 1): try await Filling(folder: arguments[1], count: numbers[0]).run()
         case ("plain", 3, 2): try await StaticAnswers.servePlain(port: numbers[0], size: numbers[1])
         case ("static", 3, 2): try await StaticAnswers.serve(port: numbers[0], size: numbers[1])
-        case ("serve", 3, 1): try await Serving.run(arguments[1], port: numbers[0])
         case ("verify", 2, 1): try Verifying.run(seconds: Double(numbers[0]))
         case ("prove", 2, 1): try Proving().run(seconds: Double(numbers[0]))
         default: exit(2)
