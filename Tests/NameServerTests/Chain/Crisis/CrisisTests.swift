@@ -15,7 +15,8 @@ import Testing
 /// The assertions C1 to C8 are named where they are made.
 @Suite(
     .enabled(if: Peers.missingForEthereum == nil && Peers.apus != nil, "the tools of the contracts are missing"),
-    .takingTurns
+    .takingTurns,
+    .serialized
 )
 struct CrisisTests {
     static let count = 200
