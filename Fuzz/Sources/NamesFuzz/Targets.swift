@@ -55,5 +55,5 @@ private func proof(_ bytes: [UInt8]) {
     )
     let verifier = ProofVerifier(trust: trust)
     _ = try? verifier.proved(answer, of: alice, in: header)
-    _ = try? verifier.provedName(answer, of: account, in: header)
+    _ = try? verifier.proved(answer, of: account, in: header)
 }
