@@ -55,8 +55,8 @@ struct ChainOptions: ParsableArguments {
         }
     }
 
-    /// The registry on its chain, once a node has answered.
-    func open() async throws -> NodeRegistryChain {
+    /// The registry on its chain, once a node has answered; while none does, as an earlier run has learned it.
+    func open(or memory: RegistryMemory? = nil) async throws -> NodeRegistryChain {
         guard !endpoints.isEmpty else {
             throw Failure(kind: .refused, sentence: "No node of the chain is named. Name one with --rpc.")
         }
@@ -72,6 +72,14 @@ struct ChainOptions: ParsableArguments {
         options.timeout = .seconds(25)
         options.requestsPerSecond = 500
         options.longestPause = .seconds(10)
+        if let memory, memory.council == council, let rule = rule(memory), await !serves(memory, at: nodes) {
+            return NodeRegistryChain.remembered(
+                memory,
+                at: EthereumNode(endpoints: nodes, chainID: memory.chainID, options: options),
+                NodeRegistryChain.Configuration(council: council, firstBlock: fromBlock, rule: rule),
+                key: key
+            )
+        }
         let node = EthereumNode(endpoints: nodes, chainID: chainID, options: options)
         do throws(ChainReadError) {
             let rule = try await rule(node)
@@ -86,6 +94,26 @@ struct ChainOptions: ParsableArguments {
                 sentence: "The registry of the council \(council.checksummed) cannot be read: \(error.reason)."
             )
         }
+    }
+
+    /// Whether a node soon tells of the registry, or at once of another chain; otherwise a start does not wait for it.
+    private func serves(_ memory: RegistryMemory, at nodes: [NodeEndpoint]) async -> Bool {
+        var options = NodeOptions()
+        options.attemptTimeout = .seconds(2)
+        options.timeout = .seconds(4)
+        let node = EthereumNode(endpoints: nodes, chainID: nil, options: options)
+        do throws(NodeError) {
+            guard try await node.chainID() == memory.chainID else { return true }
+            return try await !node.ask(CouncilContract(memory.council).storage(0)).isZero
+        } catch {
+            return false
+        }
+    }
+
+    /// What makes a remembered chain's blocks final.
+    private func rule(_ memory: RegistryMemory) -> FinalityRule? {
+        guard finality == "clique" else { return .tag }
+        return memory.signers.isEmpty ? nil : .clique(signers: memory.signers.count)
     }
 
     private func rule(_ node: EthereumNode) async throws(ChainReadError) -> FinalityRule {

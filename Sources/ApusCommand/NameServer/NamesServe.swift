@@ -135,7 +135,8 @@ struct NamesServe: AsyncParsableCommand {
 
     private func startChain(_ store: any NameStore, _ logger: Logger) async throws -> ChainService? {
         guard mode.usesChain else { return nil }
-        let registry = try await chain.open()
+        let memory = try await store.read { try $0.setting(ChainSetting.registry) }.flatMap { RegistryMemory($0) }
+        let registry = try await chain.open(or: memory)
         var configuration = ChainService.Configuration(
             mode: mode,
             council: registry.configuration.council,
@@ -153,10 +154,16 @@ struct NamesServe: AsyncParsableCommand {
             logger: logger
         )
         do throws(ChainStartError) {
-            try await service.prepare()
+            try await service.prepare(asksChain: !registry.isRemembered)
         } catch {
             throw Failure(kind: .refused, sentence: "\(error)")
         }
+        guard !registry.isRemembered else {
+            logger.warning("No node of the chain answers; names are served as they are stored")
+            return service
+        }
+        let known = registry.memory
+        try await store.write { try $0.set(known.text, for: ChainSetting.registry) }
         return service
     }
 

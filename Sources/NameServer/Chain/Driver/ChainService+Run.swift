@@ -37,43 +37,82 @@ extension ChainStartError: CustomStringConvertible {
 
 extension ChainService {
     /// Checks that the mode is safe with what is stored and who else writes; run before ``run()``.
-    package func prepare() async throws(ChainStartError) {
-        let registrars: Set<Address>
-        do throws(ChainReadError) {
-            registrars = try await chain.registrars()
-            let latest = try await chain.latest()
-            let requiresCommitments = try await chain.requiresCommitments()
-            let (now, wallTime) = (time.now, time.wallTime)
-            shared.withLock { shared in
-                shared.requiresCommitments = requiresCommitments
-                shared.health.observe(head: latest.number, time: latest.time, now: now, wallTime: wallTime)
-            }
-        } catch {
-            throw .unreachable(reason: "\(error)")
-        }
-        if let alarm = takeRegistrars(registrars), case .otherRegistrar = alarm { throw .refused(alarm) }
-        let found = identity.text
-        let mode = configuration.mode
+    ///
+    /// Where no node answers, `asksChain` is false: who else writes is then checked later, and nothing is written to the
+    /// chain before.
+    package func prepare(asksChain: Bool = true) async throws(ChainStartError) {
         let trouble: ChainStartError?
         do {
-            trouble = try await store.write { writer in
-                if let stored = try writer.setting(ChainSetting.identity), stored != found {
-                    return .otherRegistry(stored: stored, found: found)
-                }
-                let last = try writer.setting(ChainSetting.mode).flatMap { ServerMode(rawValue: $0) }
-                if mode.awaitsInclusion, last?.awaitsInclusion != true {
-                    let counts = try writer.outboxCounts()
-                    let open = (counts[.queued] ?? 0) + (counts[.sent] ?? 0)
-                    if open > 0 { return .unfinishedOutbox(count: open) }
-                }
-                try writer.set(found, for: ChainSetting.identity)
-                try writer.set(mode.rawValue, for: ChainSetting.mode)
-                return nil
-            }
+            let (found, mode) = (identity.text, configuration.mode)
+            trouble = try await store.read { try Self.trouble(with: found, mode, in: $0) }
         } catch {
             throw .store(reason: "\(error)")
         }
         if let trouble { throw trouble }
+        if asksChain {
+            let alarm: ChainAlarm?
+            do throws(ChainReadError) {
+                alarm = try await check()
+            } catch {
+                throw .unreachable(reason: "\(error)")
+            }
+            if let alarm, case .otherRegistrar = alarm { throw .refused(alarm) }
+        }
+        do {
+            let (found, mode) = (identity.text, configuration.mode)
+            try await store.write { writer in
+                try writer.set(found, for: ChainSetting.identity)
+                try writer.set(mode.rawValue, for: ChainSetting.mode)
+            }
+        } catch {
+            throw .store(reason: "\(error)")
+        }
+    }
+
+    private static func trouble(
+        with found: String,
+        _ mode: ServerMode,
+        in reader: any NameStoreReader
+    ) throws -> ChainStartError? {
+        if let stored = try reader.setting(ChainSetting.identity), stored != found {
+            return .otherRegistry(stored: stored, found: found)
+        }
+        let last = try reader.setting(ChainSetting.mode).flatMap { ServerMode(rawValue: $0) }
+        if mode.awaitsInclusion, last?.awaitsInclusion != true {
+            let counts = try reader.outboxCounts()
+            let open = (counts[.queued] ?? 0) + (counts[.sent] ?? 0)
+            if open > 0 { return .unfinishedOutbox(count: open) }
+        }
+        return nil
+    }
+
+    /// Asks the chain who writes, and what the council asks of registrations.
+    private func check() async throws(ChainReadError) -> ChainAlarm? {
+        let registrars = try await chain.registrars()
+        let latest = try await chain.latest()
+        let requiresCommitments = try await chain.requiresCommitments()
+        let (now, wallTime) = (time.now, time.wallTime)
+        shared.withLock { shared in
+            shared.isChecked = true
+            shared.requiresCommitments = requiresCommitments
+            shared.health.observe(head: latest.number, time: latest.time, now: now, wallTime: wallTime)
+        }
+        return takeRegistrars(registrars)
+    }
+
+    /// Whether the chain has been asked who writes; asks where it has not.
+    private func isChecked() async -> Bool {
+        if shared.withLock({ $0.isChecked }) { return true }
+        do throws(ChainReadError) {
+            if let alarm = try await check() {
+                shared.withLock { $0.alarms += 1 }
+                logger.critical("\(alarm)")
+            }
+            return true
+        } catch {
+            logger.info("The chain was not asked who writes", metadata: ["reason": "\(error)"])
+            return false
+        }
     }
 
     /// Notes who may write; what that means for this server's mode.
@@ -106,6 +145,11 @@ extension ChainService {
         )
         var nextComparison = time.now
         while !Task.isCancelled {
+            guard await isChecked() else {
+                await answerWaiting()
+                await wakeup.sleep(for: configuration.pollInterval)
+                continue
+            }
             let hasMore = await follow(&follower)
             await write(&worker)
             await answerWaiting()

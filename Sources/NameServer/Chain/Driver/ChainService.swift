@@ -62,6 +62,8 @@ public final class ChainService: ChainBackend {
         var refusal: String?
         var rollbacks = 0
         var requiresCommitments = false
+        /// Whether it is known who writes to the registry.
+        var isChecked = false
         var isStopped = false
     }
 

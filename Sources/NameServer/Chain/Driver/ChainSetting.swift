@@ -4,6 +4,8 @@ package import NameRegistry
 package enum ChainSetting {
     /// The chain and the registry that the stored blocks and operations are of.
     package static let identity = "chain.identity"
+    /// What is remembered of that registry for a start without a node.
+    package static let registry = "chain.registry"
     /// The mode that the server last ran in.
     package static let mode = "chain.mode"
     /// The last operation that was compared with the names as final.

@@ -35,6 +35,8 @@ package final class NodeRegistryChain: RegistryChain {
     /// The contract that holds the names.
     package let store: Address
     package let registrar: Address
+    /// Whether no node has confirmed yet what is known of the registry.
+    package let isRemembered: Bool
     private let key: EthereumKey
     private let known: Mutex<Known>
 
@@ -47,10 +49,12 @@ package final class NodeRegistryChain: RegistryChain {
         key: EthereumKey,
         chainID: UInt64,
         store: Address,
-        known: Known
+        known: Known,
+        isRemembered: Bool = false
     ) {
         self.node = node
         self.configuration = configuration
+        self.isRemembered = isRemembered
         self.key = key
         self.chainID = chainID
         self.store = store
@@ -85,6 +89,37 @@ package final class NodeRegistryChain: RegistryChain {
             )
         } catch {
             throw ChainReadError(error)
+        }
+    }
+
+    /// The registry as it was when a node answered last.
+    package static func remembered(
+        _ memory: RegistryMemory,
+        at node: EthereumNode,
+        _ configuration: Configuration,
+        key: EthereumKey
+    ) -> NodeRegistryChain {
+        NodeRegistryChain(
+            node: node,
+            configuration: configuration,
+            key: key,
+            chainID: memory.chainID,
+            store: memory.store,
+            known: Known(logic: memory.logic, signers: Set(memory.signers)),
+            isRemembered: true
+        )
+    }
+
+    /// What is worth remembering for a start without a node.
+    package var memory: RegistryMemory {
+        known.withLock { known in
+            RegistryMemory(
+                chainID: chainID,
+                council: configuration.council,
+                store: store,
+                logic: known.logic,
+                signers: known.signers.sorted()
+            )
         }
     }
 
