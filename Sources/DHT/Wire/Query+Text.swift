@@ -88,7 +88,7 @@ extension Query {
 }
 
 extension Query: CustomStringConvertible {
-    /// The text that ``init(parsing:)`` reads as this query.
+    /// The text that ``init(parsing:)`` reads as this query, unless it is longer than ``longestText``.
     public var description: String {
         let selection = fields.isEmpty ? "*" : fields.map(\.name).joined(separator: ",")
         return filters.isEmpty ? "SELECT \(selection)" : "SELECT \(selection) WHERE \(filters.text)"
