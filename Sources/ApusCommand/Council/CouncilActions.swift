@@ -104,8 +104,9 @@ struct CouncilExecute: AsyncParsableCommand {
                     sentence: "Proposal \(proposal.id) can be executed from \(CouncilReport.time(from)) on."
                 )
             }
-            try await session.send(
-                CouncilContract.execute(proposal.payload),
+            try await session.execute(
+                proposal.payload,
+                dueFrom: from,
                 by: key,
                 done: "Proposal \(proposal.id) was executed.",
                 json: ["proposal": CouncilReport.number(proposal.id), "payload": .string(proposal.payload.hex)]

@@ -147,8 +147,13 @@ struct CouncilDeploy: AsyncParsableCommand {
             let data = CouncilContract.vote(payload, support: true)
             try await session.send(data, by: key, done: "You voted yes.", json: ["step": "vote"])
         case .execute(let payload):
-            let data = CouncilContract.execute(payload)
-            try await session.send(data, by: key, done: "It was executed.", json: ["step": "execute"])
+            try await session.execute(
+                payload,
+                dueFrom: state.current?.executableFrom ?? 0,
+                by: key,
+                done: "It was executed.",
+                json: ["step": "execute"]
+            )
         case .wait(let time): try await pause(until: time, session.council)
         case .awaitVotes:
             throw Failure(
@@ -245,11 +250,4 @@ struct CouncilDeploy: AsyncParsableCommand {
 /// The time of day in whole seconds since 1970.
 enum SystemSeconds {
     static var now: UInt64 { UInt64(clamping: SystemTime().wallTime.seconds) }
-}
-
-extension CouncilSession {
-    /// The time of the newest block, in seconds since 1970.
-    func newestTime() async throws -> UInt64 {
-        try await node.block(.latest)?.header.timestamp ?? 0
-    }
 }

@@ -2,6 +2,7 @@ import Ethereum
 import JSON
 import Keys
 import NameRegistry
+import Runtime
 
 /// One command's talk with a council: reads it, shows what is proposed, sends what the key's account does.
 struct CouncilSession {
@@ -47,6 +48,36 @@ struct CouncilSession {
     {
         let receipt = try await TransactionSender(node: node, key: key).send(data, to: council)
         say(sentence, json, receipt)
+    }
+
+    /// How far the newest block may be behind the clock.
+    private static let longestBlockTime = Duration.seconds(60)
+
+    /// Executes a proposal that is due by the clock, once it is due by the newest block too, at which nodes try it first.
+    func execute(
+        _ payload: Word,
+        dueFrom from: UInt64,
+        by key: EthereumKey,
+        done sentence: String,
+        json: [String: JSONValue]
+    ) async throws {
+        let time = SystemTime()
+        let deadline = time.now + Self.longestBlockTime
+        while true {
+            do {
+                return try await send(CouncilContract.execute(payload), by: key, done: sentence, json: json)
+            } catch let error as SendingError {
+                guard case .node(.refused(let refusal)) = error, refusal.revertReason == "not due",
+                    try await newestTime() < from, time.now < deadline
+                else { throw error }
+            }
+            try await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// The time of the newest block, in seconds since 1970.
+    func newestTime() async throws -> UInt64 {
+        try await node.block(.latest)?.header.timestamp ?? 0
     }
 
     func say(_ sentence: String, _ json: [String: JSONValue], _ receipt: Receipt) {
